@@ -1,0 +1,79 @@
+"""Every error of the house, sorted by what the one who catches it can do about it.
+
+``UsageError`` and its children: the person who started the command can mend it; one sentence on stderr, exit 2.
+``ServiceFailed``: nobody can mend it from here; one sentence, exit 1.
+``StorageUnavailable``: wait and try again; nothing is wrong with the data.
+``PollFailed`` and its children: expected trouble with a provider; data for the connector, never a crash.
+``PayloadRefused``: this payload cannot be mapped; keep it raw, with the reason.
+Errors of libraries are translated at the wall of the room that uses the library, and chained.
+"""
+
+from __future__ import annotations
+
+
+class EtlActorsError(Exception):
+    """The root: everything this package raises on purpose."""
+
+
+class UsageError(EtlActorsError):
+    """The command or its surroundings are wrong in a way the person who started it can mend. Exit code 2."""
+
+
+class ConfigError(UsageError):
+    """A config file is wrong: names the file, the path of the key and the mend.
+
+    ``mistakes`` is a tuple of ``(file, key_path, reason)``; the text of the error is one line for each.
+    """
+
+    def __init__(self, *mistakes: tuple[str, str, str]) -> None:
+        self.mistakes = mistakes
+        super().__init__("\n".join(f"{file}: {path}: {reason}" for file, path, reason in mistakes))
+
+
+class DataFolderInUse(UsageError):
+    """Another service holds the data folder."""
+
+
+class ServiceFailed(EtlActorsError):
+    """The service cannot go on. Exit code 1, with the text of this error as its one sentence."""
+
+
+class StorageUnavailable(EtlActorsError):
+    """PostgreSQL does not answer now; the same call may succeed later."""
+
+
+class StorageBusy(StorageUnavailable):
+    """Every connection of the pool stayed in use for as long as the caller was willing to wait."""
+
+
+class EpochLost(EtlActorsError):
+    """Connectors of a batch belong to somebody else by now; ``connector_ids`` names them."""
+
+    def __init__(self, connector_ids: frozenset[str]) -> None:
+        self.connector_ids = connector_ids
+        super().__init__(f"connectors taken over by another service: {', '.join(sorted(connector_ids))}")
+
+
+class PollFailed(EtlActorsError):
+    """One poll brought no data. The text is one sentence for the connector's status.
+
+    ``retry_after``: seconds the provider asked for, or None. ``refused``: the provider said no (401, 403, 451), so
+    asking again soon is pointless. ``banned``: the provider blocks this address (418), so everybody who shares the
+    limit waits.
+    """
+
+    def __init__(
+        self, reason: str, *, retry_after: float | None = None, refused: bool = False, banned: bool = False
+    ) -> None:
+        self.retry_after = retry_after
+        self.refused = refused
+        self.banned = banned
+        super().__init__(reason)
+
+
+class PayloadRefused(EtlActorsError):
+    """A payload or an element cannot be mapped. ``where`` is the place in it ("" for the whole)."""
+
+    def __init__(self, reason: str, *, where: str = "") -> None:
+        self.where = where
+        super().__init__(reason)

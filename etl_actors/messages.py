@@ -1,0 +1,155 @@
+"""The story of the system, told as the messages its rooms send each other.
+
+A **connector** reads one answer of a provider whole and says :class:`Extracted`. The **transformer** maps it and says
+:class:`Transformed`: the response, its :class:`Item` rows, and a :class:`Rejected` for everything that could not be
+mapped. The **loader** commits batches of those and says :class:`Loaded`: the :class:`Event` of each, with the offset
+the commit gave it, encoded once. The **broadcaster** hands the same bytes to every subscriber.
+
+Each is frozen: what was said is not changed by who hears it. Numbers are texts in plain decimal notation
+(:data:`Number`), exactly as many digits as the provider sent: they go into NUMERIC and out as JSON numbers, and never
+through a float.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+Number = str
+"""A decimal number as plain text: ``-?digits[.digits]``, no exponent, no leading zeros."""
+
+
+class Checkpoint(Struct, frozen=True, kw_only=True):
+    """What the next incarnation of a connector continues from; committed with the data it belongs to.
+
+    ``fingerprint`` ties it to the url, params and mapping it was made under (16 bytes); ``body_hash`` is the SHA-256 of
+    the last body (32 bytes).
+    """
+
+    fingerprint: bytes = b""
+    etag: str | None = None
+    last_modified: str | None = None
+    body_hash: bytes | None = None
+    cursor: Any = None
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """A connector is ours under ``epoch``; ``checkpoint`` is where its last commit ended."""
+
+    epoch: int
+    checkpoint: Checkpoint
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """What a source read: one whole body, inflated, with what the provider said about it.
+
+    ``received_at`` is UTC; ``response_time_ms`` counts from sending the request to the last byte; ``params`` are those
+    of the request.
+    """
+
+    body: bytes
+    received_at: datetime
+    response_time_ms: int
+    etag: str | None = None
+    last_modified: str | None = None
+    params: dict[str, str] = {}
+
+
+class Extracted(Struct, frozen=True, kw_only=True):
+    """One answer of a provider, read whole: from here on it must not be lost.
+
+    ``document`` is the decoded JSON (floats as :class:`decimal.Decimal`); ``refusal`` says why there is none.
+    ``received_at`` is UTC, ``response_time_ms`` counts from sending the request to the last byte.
+    """
+
+    extraction_id: UUID
+    connector_id: str
+    epoch: int
+    received_at: datetime
+    response_time_ms: int
+    body: bytes
+    checkpoint: Checkpoint
+    params: dict[str, str] = {}
+    document: Any = None
+    refusal: str | None = None
+
+
+class Item(Struct, frozen=True, kw_only=True, gc=False):
+    """One coin or pair at one moment. What the provider did not say is None; ``extra`` is a JSON object as text."""
+
+    coin_name: str | None = None
+    coin_symbol: str | None = None
+    quote_symbol: str | None = None
+    price: Number | None = None
+    market_cap: Number | None = None
+    volume_24h: Number | None = None
+    price_change_24h: Number | None = None
+    market_cap_rank: int | None = None
+    extra: str | None = None
+
+
+class Rejected(Struct, frozen=True, kw_only=True):
+    """A payload or an element that could not be mapped: its raw bytes, the reason, and where in the payload it was."""
+
+    connector_id: str
+    received_at: datetime
+    raw: bytes
+    reason: str
+    where: str = ""
+
+
+class Transformed(Struct, frozen=True, kw_only=True):
+    """One extraction, ready to be stored.
+
+    ``api_name`` and ``exchange`` are the connector's names of that moment. ``store_response`` is false when the body
+    itself was refused: it is then in ``rejected`` instead, and no event is made of it.
+    """
+
+    extraction_id: UUID
+    connector_id: str
+    api_name: str
+    exchange: str
+    epoch: int
+    received_at: datetime
+    response_time_ms: int
+    body: bytes
+    checkpoint: Checkpoint
+    has_items: bool = False
+    items: tuple[Item, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    store_response: bool = True
+
+    @property
+    def rows(self) -> int:
+        """How many rows this adds to the tables."""
+        return len(self.items) + len(self.rejected) + int(self.store_response)
+
+
+class Notice(Struct, frozen=True, kw_only=True):
+    """Something that happened in the service and goes into the event log: ``type`` and ``data`` as on ``/ws``."""
+
+    notice_id: UUID
+    type: str
+    connector_id: str
+    happened_at: datetime
+    data: dict[str, Any]
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """One entry of the log, as it leaves on ``/ws``: ``encoded`` is the whole JSON text, made once for everybody."""
+
+    offset: int
+    event_id: UUID
+    type: str
+    connector_id: str
+    timestamp: datetime
+    encoded: bytes
+
+
+class Loaded(Struct, frozen=True, kw_only=True):
+    """A batch that is committed: its events in the order of their offsets."""
+
+    events: tuple[Event, ...]

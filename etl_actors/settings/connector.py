@@ -1,0 +1,136 @@
+"""A connector as people write it: one schema for TOML files, REST bodies and Python.
+
+Everything about a provider is here as data (urls, limits, symbol tables, JMESPath mappings), so that no Python knows
+any provider by name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from .secret import Secret, encode_masked
+from .service import NotNegative, Positive
+
+CONNECTOR_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}\Z"
+RESERVED_IDS = frozenset({"items", "extract", "upload"})
+SECONDS_PER = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "month": 2_592_000}
+
+ConnectorId = Annotated[str, Meta(pattern=CONNECTOR_ID)]
+Scalar = str | int | float | bool
+# An empty expression would select nothing and look like a mapping.
+Expression = Annotated[str, Meta(min_length=1)]
+
+
+class NoAuth(Struct, frozen=True, forbid_unknown_fields=True, tag="none"):
+    """The provider asks for nothing."""
+
+
+class ApiKeyAuth(Struct, frozen=True, forbid_unknown_fields=True, tag="api_key"):
+    """A key in a header or in a query parameter. An empty value sends nothing."""
+
+    value: Secret = field(default_factory=Secret)
+    header: str = ""
+    param: str = ""
+    prefix: str = ""
+
+
+Auth = NoAuth | ApiKeyAuth
+
+
+class LimitSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one provider allows, shared by every connector that names it. ``None`` means not limited.
+
+    ``weight_per_minute`` counts each call's ``cost``; the ``requests_per_…`` count calls.
+    """
+
+    weight_per_minute: Positive | None = None
+    requests_per_second: Positive | None = None
+    requests_per_minute: Positive | None = None
+    requests_per_hour: Positive | None = None
+    requests_per_day: Positive | None = None
+    requests_per_month: Positive | None = None
+    honour_headers: bool = True
+
+    def request_windows(self) -> dict[str, tuple[float, int]]:
+        """Each declared request limit: ``{"minute": (calls, seconds)}``."""
+        declared = {name: getattr(self, f"requests_per_{name}") for name in SECONDS_PER}
+        return {name: (calls, SECONDS_PER[name]) for name, calls in declared.items() if calls is not None}
+
+
+class SymbolSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a source publishes which pair is made of which assets; JMESPath tells where in the answer."""
+
+    url: str
+    refresh_seconds: Positive = 3600
+    timeout_seconds: Positive = 20
+    params: dict[str, Scalar] = {}
+    limit: str | None = None
+    cost: Annotated[int, Meta(ge=0)] = 1
+    each: Expression = "symbols"
+    pair: Expression = "symbol"
+    base: Expression = "baseAsset"
+    quote: Expression = "quoteAsset"
+
+
+class ItemMapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How one response becomes items; every value is JMESPath, a field that is not named stays null."""
+
+    each: Expression = "@"
+    single: bool = False
+    skip: Expression | None = None
+    coin_name: Expression | None = None
+    coin_symbol: Expression | None = None
+    quote_symbol: Expression | None = None
+    price: Expression | None = None
+    market_cap: Expression | None = None
+    volume_24h: Expression | None = None
+    price_change_24h: Expression | None = None
+    market_cap_rank: Expression | None = None
+    extra: dict[str, Expression] = {}
+
+
+class ConnectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One source of data and everything about how it is read."""
+
+    connector_id: ConnectorId
+    url: str
+    connector_name: str = ""
+    source_id: str = ""
+    kind: Literal["rest", "websocket", "replay"] = "rest"
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] = "GET"
+    params: dict[str, Scalar] = {}
+    headers: dict[str, str] = {}
+    interval_seconds: NotNegative = 10
+    timeout_seconds: Positive = 10
+    limit: str | None = None
+    cost: Annotated[int, Meta(ge=0)] = 1
+    store: Literal["all", "changed"] = "all"
+    enabled: bool = True
+    auth: Auth = NoAuth()
+    error: Expression | None = None
+    stale_after_seconds: Positive | None = None
+    items: ItemMapping | None = None
+
+    @property
+    def api_name(self) -> str:
+        """The name people gave it, or its id."""
+        return self.connector_name or self.connector_id
+
+    def request_params(self) -> dict[str, str]:
+        """The query as text; booleans as JSON writes them."""
+        return {name: _scalar_text(value) for name, value in self.params.items()}
+
+    def fingerprint(self) -> bytes:
+        """16 bytes that change when url, params or mapping do, and what was read before no longer counts."""
+        identity = (self.url, self.method, self.params, self.headers, self.error, self.items)
+        return hashlib.sha256(msgspec.json.encode(identity, enc_hook=encode_masked)).digest()[:16]
+
+
+def _scalar_text(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
