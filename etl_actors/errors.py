@@ -46,6 +46,10 @@ class StorageBusy(StorageUnavailable):
     """Every connection of the pool stayed in use for as long as the caller was willing to wait."""
 
 
+class StorageRefused(EtlActorsError):
+    """PostgreSQL will never take these rows: some value of them cannot be stored."""
+
+
 class EpochLost(EtlActorsError):
     """Connectors of a batch belong to somebody else by now; ``connector_ids`` names them."""
 

@@ -128,14 +128,19 @@ class Transformed(Struct, frozen=True, kw_only=True):
         return len(self.items) + len(self.rejected) + int(self.store_response)
 
 
-class Notice(Struct, frozen=True, kw_only=True):
-    """Something that happened in the service and goes into the event log: ``type`` and ``data`` as on ``/ws``."""
+class Batch(Struct, frozen=True, kw_only=True):
+    """What is committed together. ``batch_id`` makes storing it twice impossible; ``left_by`` says why it left:
+    ``size``, ``age`` or ``end``.
+    """
 
-    notice_id: UUID
-    type: str
-    connector_id: str
-    happened_at: datetime
-    data: dict[str, Any]
+    batch_id: UUID
+    parts: tuple[Transformed, ...]
+    left_by: str
+
+    @property
+    def rows(self) -> int:
+        """How many rows this adds to the tables."""
+        return sum(part.rows for part in self.parts)
 
 
 class Event(Struct, frozen=True, kw_only=True):

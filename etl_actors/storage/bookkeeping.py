@@ -1,0 +1,95 @@
+"""What the last step of a commit is told: connector states, row counts, newest items and the entries of the log.
+
+Pure: rows in, plain JSON values out, in the form that ``finish_batch`` of the migrations reads.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from ..messages import Item
+from .published import event_type
+from .rows import Stored
+
+
+class _Pair(msgspec.Struct):
+    pair: str = ""
+
+
+def states(stored: Sequence[Stored]) -> list[dict[str, Any]]:
+    """Where each connector of the batch has come to, and the epoch it was read under."""
+    last = {one.part.connector_id: one.part for one in stored}
+    return [
+        {
+            "connector_id": connector_id,
+            "epoch": part.epoch,
+            "fingerprint": part.checkpoint.fingerprint.hex(),
+            "etag": part.checkpoint.etag,
+            "last_modified": part.checkpoint.last_modified,
+            "body_hash": part.checkpoint.body_hash.hex() if part.checkpoint.body_hash else None,
+            "cursor": part.checkpoint.cursor,
+        }
+        for connector_id, part in sorted(last.items())
+    ]
+
+
+def counts(stored: Sequence[Stored], start_of: Callable[[str, datetime], datetime]) -> list[dict[str, Any]]:
+    """How many rows each connector adds to each partition; ``start_of(table, time)`` names the partition."""
+    rows: Counter[tuple[str, datetime, str]] = Counter()
+    for one in stored:
+        part = one.part
+        for table, many in (
+            ("api_connector_data", int(part.store_response)),
+            ("api_connector_items", len(part.items)),
+            ("rejected", len(part.rejected)),
+        ):
+            if many:
+                rows[table, start_of(table, part.received_at), part.connector_id] += many
+    return [
+        {"table_name": table, "partition_start": start.isoformat(), "connector_id": connector_id, "rows": many}
+        for (table, start, connector_id), many in rows.items()
+    ]
+
+
+def latest(stored: Sequence[Stored]) -> list[dict[str, Any]]:
+    """The newest item of each pair in the batch."""
+    newest: dict[tuple[str, str], tuple[datetime, int]] = {}
+    for one in stored:
+        for row_id, item in zip(one.item_ids, one.part.items, strict=True):
+            key, place = (one.part.connector_id, _pair(item)), (one.part.received_at, row_id)
+            if key not in newest or newest[key] < place:
+                newest[key] = place
+    return [
+        {"connector_id": connector_id, "pair": pair, "timestamp": at.isoformat(), "item_id": row_id}
+        for (connector_id, pair), (at, row_id) in newest.items()
+    ]
+
+
+def _pair(item: Item) -> str:
+    """What makes two items the same thing at two moments. The name is part of it: symbols are not unique."""
+    if item.coin_symbol is None:
+        return msgspec.json.decode(item.extra, type=_Pair).pair if item.extra else ""
+    return "\t".join((item.coin_symbol, item.quote_symbol or "", item.coin_name or ""))
+
+
+def entries(stored: Sequence[Stored]) -> list[dict[str, Any]]:
+    """One entry of the log for every response that is stored."""
+    return [_entry(one) for one in stored if one.part.store_response]
+
+
+def _entry(one: Stored) -> dict[str, Any]:
+    part = one.part
+    return {
+        "event_id": str(part.extraction_id),
+        "type": event_type(part),
+        "connector_id": part.connector_id,
+        "timestamp": part.received_at.isoformat(),
+        "response_id": one.response_id,
+        "first_item": one.item_ids[0] if one.item_ids else None,
+        "last_item": one.item_ids[-1] if one.item_ids else None,
+    }

@@ -1,0 +1,92 @@
+"""The questions that REST asks, as SQL with parameters. Pure: a filter in, a statement and its values out.
+
+Paging by keyset asks for what lies beyond ``(timestamp, id)`` of the last row seen, so pages stay stable while rows
+are added. The plain comparison by timestamp beside it lets an index on time alone find the place.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg.sql import SQL, Composed, Identifier
+
+from ..paging import Page
+
+COUNT_BOUND = 100_000
+
+ITEM_COLUMNS = (
+    "i.id, i.connector_id, i.api_name, i.exchange, i.coin_name, i.coin_symbol, i.quote_symbol, i.price::text,"
+    " i.market_cap::text, i.volume_24h::text, i.price_change_24h::text, i.market_cap_rank, i.timestamp,"
+    " i.response_time_ms, i.extra::text"
+)
+
+
+Statement = tuple[Composed, dict[str, Any]]
+
+
+def select_items(page: Page) -> Statement:
+    """One page of items, and one row more to know whether there is a next."""
+    where, values = _where(page, keyset=True)
+    return SQL("SELECT {} FROM api_connector_items AS i{}{}").format(
+        SQL(ITEM_COLUMNS), where, _order(page)
+    ), values | _slice(page)
+
+
+def select_response_keys(page: Page) -> Statement:
+    """The ``(timestamp, id)`` of one page of responses, and one more."""
+    where, values = _where(page, keyset=True)
+    return SQL("SELECT i.timestamp, i.id FROM api_connector_data AS i{}{}").format(
+        where, _order(page)
+    ), values | _slice(page)
+
+
+def count_bounded(page: Page, table: str) -> Statement:
+    """How many rows match, up to one beyond the bound (all of them when an exact total is asked for)."""
+    where, values = _where(page, keyset=False)
+    bound = SQL("") if page.exact_total else SQL(" LIMIT {}").format(COUNT_BOUND + 1)
+    return SQL("SELECT count(*) FROM (SELECT 1 FROM {} AS i{}{}) AS found").format(
+        Identifier(table), where, bound
+    ), values
+
+
+def _where(page: Page, *, keyset: bool) -> tuple[Composed, dict[str, Any]]:
+    parts: list[str] = []
+    values: dict[str, Any] = {}
+
+    def add(condition: str, **named: Any) -> None:
+        parts.append(condition)
+        values.update(named)
+
+    if page.connector_id is not None:
+        add("i.connector_id = %(connector_id)s", connector_id=page.connector_id)
+    if page.symbol is not None:
+        add("upper(i.coin_symbol) = upper(%(symbol)s)", symbol=page.symbol)
+    if page.exchange is not None:
+        add(
+            "i.exchange = %(exchange)s AND i.connector_id = ANY("
+            "ARRAY(SELECT e.connector_id FROM connector_exchanges AS e WHERE e.exchange = %(exchange)s))",
+            exchange=page.exchange,
+        )
+    if page.since is not None:
+        add("i.timestamp >= %(since)s", since=page.since)
+    if page.until is not None:
+        add("i.timestamp < %(until)s", until=page.until)
+    if keyset and page.after is not None:
+        beyond = "<" if page.newest_first else ">"
+        add(
+            f"i.timestamp {beyond}= %(after_time)s AND (i.timestamp, i.id) {beyond} (%(after_time)s, %(after_id)s)",
+            after_time=page.after[0],
+            after_id=page.after[1],
+        )
+    text = " WHERE " + " AND ".join(parts) if parts else ""
+    # Every part is a constant of this function; what callers say is only ever a value.
+    return SQL(text).format(), values  # type: ignore[arg-type]  # wants a literal, and it is one
+
+
+def _order(page: Page) -> Composed:
+    direction = SQL("DESC") if page.newest_first else SQL("ASC")
+    return SQL(" ORDER BY i.timestamp {0}, i.id {0} LIMIT %(limit)s OFFSET %(offset)s").format(direction)
+
+
+def _slice(page: Page) -> dict[str, Any]:
+    return {"limit": page.limit + 1, "offset": 0 if page.after is not None else page.offset}

@@ -1,0 +1,195 @@
+"""Reads what the loader wrote, for REST. Rows come ready to be encoded; numbers are texts all the way."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from msgspec import Raw, Struct
+from psycopg import AsyncConnection
+
+from .. import wire
+from ..paging import Key, Page, Total
+from .pool import Pool
+from .queries import COUNT_BOUND, ITEM_COLUMNS, Statement, count_bounded, select_items, select_response_keys
+from .translation import translated
+
+
+class ItemPage(Struct, frozen=True):
+    """Items, how many there are in all, and the keyset of the next page."""
+
+    items: list[wire.ItemRow]
+    total: Total
+    next_key: Key | None = None
+
+
+class ResponseKeys(Struct, frozen=True):
+    """Which responses a page holds; their bodies are read one at a time."""
+
+    keys: list[Key]
+    total: Total
+    next_key: Key | None = None
+
+
+class ResponseRow(Struct, frozen=True, kw_only=True):
+    """A stored response as clients see it."""
+
+    id: int
+    connector_id: str
+    stream_offset: int | None
+    response_data: Raw
+    timestamp: str
+    response_time_ms: int | None
+
+
+class Reader:
+    """Answers the questions of the web room from the tables."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def items(self, page: Page) -> ItemPage:
+        """One page of items."""
+        async with self._pool.connection() as connection:
+            rows = await _fetch(connection, select_items(page))
+            total = await _total(connection, page, "api_connector_items")
+        return ItemPage(
+            items=[_item(row) for row in rows[: page.limit]],
+            total=total,
+            next_key=(rows[page.limit - 1][12], rows[page.limit - 1][0]) if len(rows) > page.limit else None,
+        )
+
+    async def latest_items(self, connector_id: str, *, limit: int, offset: int) -> tuple[list[wire.ItemRow], int]:
+        """The newest item of each pair of a connector, in the order of the pairs; and how many pairs there are."""
+        async with self._pool.connection() as connection:
+            rows = await _fetch_all(
+                connection,
+                f"SELECT {ITEM_COLUMNS} FROM (SELECT * FROM item_latest WHERE connector_id = %s"  # noqa: S608 - constant
+                " ORDER BY pair LIMIT %s OFFSET %s) AS l"
+                " JOIN api_connector_items AS i"
+                " ON i.connector_id = l.connector_id AND i.timestamp = l.timestamp AND i.id = l.item_id"
+                " ORDER BY l.pair",
+                (connector_id, limit, offset),
+            )
+            total = await _fetch_all(
+                connection, "SELECT count(*) FROM item_latest WHERE connector_id = %s", (connector_id,)
+            )
+        return [_item(row) for row in rows], total[0][0]
+
+    async def response_keys(self, page: Page) -> ResponseKeys:
+        """Which responses a page holds."""
+        async with self._pool.connection() as connection:
+            rows = await _fetch(connection, select_response_keys(page))
+            total = await _total(connection, page, "api_connector_data")
+        more = len(rows) > page.limit
+        keys = [(at, row_id) for at, row_id in rows[: page.limit]]
+        return ResponseKeys(keys=keys, total=total, next_key=keys[-1] if more else None)
+
+    async def response(self, key: Key) -> ResponseRow | None:
+        """One response, or None when retention was faster."""
+        async with self._pool.connection() as connection:
+            rows = await _fetch_all(
+                connection,
+                "SELECT d.id, d.connector_id, e.stream_offset, d.response_data::text, d.timestamp, d.response_time_ms"
+                " FROM api_connector_data AS d LEFT JOIN events AS e ON e.event_id = d.extraction_id"
+                " WHERE d.timestamp = %s AND d.id = %s",
+                key,
+            )
+        if not rows:
+            return None
+        row_id, connector_id, offset, text, at, elapsed = rows[0]
+        return ResponseRow(
+            id=row_id,
+            connector_id=connector_id,
+            stream_offset=offset,
+            response_data=Raw(text.encode()),
+            timestamp=wire.iso_time(at),
+            response_time_ms=elapsed,
+        )
+
+    async def latest_response_key(self, connector_id: str) -> Key | None:
+        """Where the newest response of a connector is."""
+        page = Page(connector_id=connector_id, limit=1)
+        async with self._pool.connection() as connection:
+            rows = await _fetch(connection, select_response_keys(page))
+        return (rows[0][0], rows[0][1]) if rows else None
+
+    async def knows_connector(self, connector_id: str) -> bool:
+        """Whether this database ever had such a connector."""
+        async with self._pool.connection() as connection:
+            rows = await _fetch_all(connection, "SELECT 1 FROM api_connectors WHERE connector_id = %s", (connector_id,))
+        return bool(rows)
+
+    async def stream(self) -> tuple[UUID, int]:
+        """The identity of this history and its newest offset."""
+        async with self._pool.connection() as connection:
+            rows = await _fetch_all(connection, "SELECT stream_id, head FROM stream", ())
+        return rows[0][0], rows[0][1]
+
+    async def symbol_tables(self) -> dict[str, dict[str, tuple[str, str]]]:
+        """The stored symbol table of each source."""
+        async with self._pool.connection() as connection:
+            rows = await _fetch_all(connection, "SELECT source_id, pairs FROM symbol_tables", ())
+        return {source: {pair: (both[0], both[1]) for pair, both in pairs.items()} for source, pairs in rows}
+
+
+async def _fetch(connection: AsyncConnection[Any], statement: Statement) -> list[Any]:
+    return await _fetch_all(connection, *statement)
+
+
+async def _fetch_all(connection: AsyncConnection[Any], query: Any, values: Any) -> list[Any]:
+    with translated():
+        cursor = await connection.execute(query, values)
+        return await cursor.fetchall()
+
+
+async def _total(connection: AsyncConnection[Any], page: Page, table: str) -> Total:
+    if page.counted_by_connector:
+        rows = await _fetch_all(
+            connection,
+            "SELECT coalesce(sum(rows), 0)::bigint FROM row_counts"
+            " WHERE table_name = %(table)s AND (%(id)s::text IS NULL OR connector_id = %(id)s)",
+            {"table": table, "id": page.connector_id},
+        )
+        return Total(rows[0][0])
+    found = (await _fetch(connection, count_bounded(page, table)))[0][0]
+    if page.exact_total or found <= COUNT_BOUND:
+        return Total(found)
+    return Total(COUNT_BOUND, exact=False)
+
+
+def _item(row: Any) -> wire.ItemRow:
+    (
+        row_id,
+        connector_id,
+        api_name,
+        exchange,
+        coin_name,
+        coin_symbol,
+        quote_symbol,
+        price,
+        market_cap,
+        volume,
+        change,
+        rank,
+        at,
+        elapsed,
+        extra,
+    ) = row
+    return wire.ItemRow(
+        id=row_id,
+        connector_id=connector_id,
+        api_name=api_name,
+        exchange=exchange,
+        coin_name=coin_name,
+        coin_symbol=coin_symbol,
+        quote_symbol=quote_symbol,
+        price=wire.raw_number(price),
+        market_cap=wire.raw_number(market_cap),
+        volume_24h=wire.raw_number(volume),
+        price_change_24h=wire.raw_number(change),
+        market_cap_rank=rank,
+        timestamp=wire.iso_time(at),
+        response_time_ms=elapsed,
+        extra=wire.raw_json(extra),
+    )

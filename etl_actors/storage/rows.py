@@ -1,0 +1,92 @@
+"""The rows of a batch, as COPY takes them. Numbers go in as the text they came as: NUMERIC keeps every digit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import AsyncConnection
+
+from ..messages import Transformed
+
+_ITEM_COLUMNS = (
+    "COPY api_connector_items (id, connector_id, api_name, exchange, coin_name, coin_symbol, quote_symbol, price,"
+    " market_cap, volume_24h, price_change_24h, market_cap_rank, timestamp, response_time_ms, extra) FROM STDIN"
+)
+_RESPONSE_COLUMNS = (
+    "COPY api_connector_data (id, connector_id, response_data, timestamp, response_time_ms, extraction_id) FROM STDIN"
+)
+_REJECTED_COLUMNS = "COPY rejected (connector_id, raw, reason, place, timestamp, extraction_id) FROM STDIN"
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """The ids that the rows of one extraction got: ``item_ids`` in the order of its items."""
+
+    part: Transformed
+    response_id: int | None
+    item_ids: Sequence[int]
+
+
+async def copy_rows(connection: AsyncConnection[Any], stored: Sequence[Stored]) -> None:
+    """Copy responses, items and rejected payloads, inside the transaction of the caller."""
+    async with connection.cursor() as cursor:
+        if any(one.response_id is not None for one in stored):
+            async with cursor.copy(_RESPONSE_COLUMNS) as copy:
+                for one in stored:
+                    part = one.part
+                    if one.response_id is not None:
+                        await copy.write_row(
+                            (
+                                one.response_id,
+                                part.connector_id,
+                                part.body.decode("utf-8-sig"),
+                                part.received_at.isoformat(),
+                                part.response_time_ms,
+                                part.extraction_id.hex,
+                            )
+                        )
+        if any(one.part.items for one in stored):
+            async with cursor.copy(_ITEM_COLUMNS) as copy:
+                for one in stored:
+                    await _copy_items(copy, one)
+        if any(one.part.rejected for one in stored):
+            async with cursor.copy(_REJECTED_COLUMNS) as copy:
+                for one in stored:
+                    for refused in one.part.rejected:
+                        await copy.write_row(
+                            (
+                                refused.connector_id,
+                                refused.raw,
+                                refused.reason.replace("\0", "\ufffd"),
+                                refused.where.replace("\0", "\ufffd"),
+                                refused.received_at.isoformat(),
+                                one.part.extraction_id.hex,
+                            )
+                        )
+
+
+async def _copy_items(copy: psycopg.AsyncCopy, one: Stored) -> None:
+    part = one.part
+    received, elapsed, exchange = part.received_at.isoformat(), part.response_time_ms, part.exchange or None
+    for row_id, item in zip(one.item_ids, part.items, strict=True):
+        await copy.write_row(
+            (
+                row_id,
+                part.connector_id,
+                part.api_name,
+                exchange,
+                item.coin_name,
+                item.coin_symbol,
+                item.quote_symbol,
+                item.price,
+                item.market_cap,
+                item.volume_24h,
+                item.price_change_24h,
+                item.market_cap_rank,
+                received,
+                elapsed,
+                item.extra,
+            )
+        )

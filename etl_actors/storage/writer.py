@@ -1,0 +1,160 @@
+"""The commit: one transaction stores a batch, and everything that must be true later is decided in it.
+
+1. *Once*: the batch's id is inserted; when it is there already, this batch is stored and only its offsets are read.
+2. *Rows*: COPY, stamped with the time they were received.
+3. *Fence, state, offset*: one server-side call, sent together with COMMIT (``migrations/0002_commit.sql``).
+
+No row lock is held while rows are copied, so a client that freezes in the middle holds up nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+import trio
+from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
+
+from ..errors import EpochLost, StorageRefused
+from ..messages import Batch, Event, Transformed
+from .bookkeeping import counts, entries, latest, states
+from .ids import IdBlocks
+from .partitions import PartitionBook
+from .pool import Pool
+from .published import encode_events
+from .rows import Stored, copy_rows
+from .translation import translated
+
+_EPOCH_LOST = "EA001"
+
+
+class BatchWriter:
+    """Stores batches. One writer may be used by one loader at a time."""
+
+    def __init__(self, pool: Pool, partitions: PartitionBook) -> None:
+        self._pool = pool
+        self._partitions = partitions
+        self._response_ids = IdBlocks("api_connector_data_id_seq", 100)
+        self._item_ids = IdBlocks("api_connector_items_id_seq", 1000)
+
+    async def write(self, batch: Batch) -> tuple[Event, ...]:
+        """Commit ``batch``; returns its events in the order of their offsets.
+
+        Raises :class:`StorageUnavailable` (nothing is decided: write the same batch again), :class:`EpochLost` (write
+        it again without those connectors) or :class:`StorageRefused` (a value that cannot be stored).
+        """
+        async with self._pool.connection() as connection:
+            try:
+                with translated():
+                    return await self._write(connection, batch)
+            except psycopg.errors.CheckViolation:
+                # Somebody else dropped a partition that we believed in.
+                await self._partitions.refresh(connection)
+                with translated():
+                    return await self._write(connection, batch)
+
+    async def _write(self, connection: AsyncConnection[Any], batch: Batch) -> tuple[Event, ...]:
+        now = datetime.now(UTC)
+        await self._make_partitions(connection, batch, now)
+        stored = [
+            Stored(
+                part=part,
+                response_id=(await self._response_ids.take(connection, 1))[0] if part.store_response else None,
+                item_ids=await self._item_ids.take(connection, len(part.items)),
+            )
+            for part in batch.parts
+        ]
+        try:
+            await connection.execute("BEGIN")
+            if not await _is_new(connection, batch.batch_id):
+                await connection.execute("ROLLBACK")
+                return await self._recall(connection, batch)
+            await copy_rows(connection, stored)
+            first = await self._finish(connection, stored, now)
+        except psycopg.Error as error:
+            await _roll_back(connection)
+            raise _meaning(error) from error
+        except BaseException:
+            await _roll_back(connection)
+            raise
+        return await encode_events(stored, first)
+
+    async def _make_partitions(self, connection: AsyncConnection[Any], batch: Batch, now: datetime) -> None:
+        received = {part.received_at for part in batch.parts}
+        for table in ("api_connector_data", "api_connector_items", "rejected"):
+            await self._partitions.ensure(connection, table, received)
+        await self._partitions.ensure(connection, "events", (now,))
+
+    async def _finish(self, connection: AsyncConnection[Any], stored: Sequence[Stored], now: datetime) -> int:
+        arguments = (
+            _jsonb(states(stored)),
+            _jsonb(counts(stored, self._partitions.start_of)),
+            _jsonb(latest(stored)),
+            _jsonb(entries(stored)),
+            now,
+        )
+        async with connection.pipeline():
+            cursor = await connection.execute("SELECT finish_batch(%s, %s, %s, %s, %s)", arguments)
+            await connection.execute("COMMIT")
+        row = await cursor.fetchone()
+        assert row is not None
+        return int(row[0])
+
+    async def _recall(self, connection: AsyncConnection[Any], batch: Batch) -> tuple[Event, ...]:
+        """The batch is stored already (the answer to its COMMIT was lost): read which ids and offsets it got."""
+        cursor = await connection.execute(
+            "SELECT event_id, stream_offset, response_id, first_item, last_item FROM events WHERE event_id = ANY(%s)",
+            ([part.extraction_id for part in batch.parts],),
+        )
+        found = {row[0]: row[1:] for row in await cursor.fetchall()}
+        stored: list[tuple[int, Stored]] = []
+        for part in batch.parts:
+            if part.extraction_id in found:
+                offset, response_id, first, last = found[part.extraction_id]
+                ids = await _ids_between(connection, part, first, last) if part.items else []
+                stored.append((offset, Stored(part=part, response_id=response_id, item_ids=ids)))
+        events: list[Event] = []
+        for offset, one in sorted(stored, key=lambda pair: pair[0]):
+            events.extend(await encode_events([one], offset))
+        return tuple(events)
+
+
+def _jsonb(value: object) -> Jsonb:
+    return Jsonb(value, dumps=msgspec.json.encode)
+
+
+async def _is_new(connection: AsyncConnection[Any], batch_id: UUID) -> bool:
+    cursor = await connection.execute(
+        "INSERT INTO batches (batch_id) VALUES (%s) ON CONFLICT DO NOTHING RETURNING 1", (batch_id,)
+    )
+    return await cursor.fetchone() is not None
+
+
+async def _roll_back(connection: AsyncConnection[Any]) -> None:
+    with trio.CancelScope(shield=True), trio.move_on_after(5), suppress(psycopg.Error):
+        await connection.execute("ROLLBACK")
+
+
+def _meaning(error: psycopg.Error) -> Exception:
+    if error.sqlstate == _EPOCH_LOST:
+        return EpochLost(frozenset(msgspec.json.decode(error.diag.message_detail or "[]", type=list[str])))
+    if isinstance(error, psycopg.errors.CheckViolation):
+        return error
+    if isinstance(error, psycopg.DataError | psycopg.errors.ProgramLimitExceeded):
+        return StorageRefused((error.diag.message_primary or str(error)).splitlines()[0])
+    return error
+
+
+async def _ids_between(connection: AsyncConnection[Any], part: Transformed, first: int, last: int) -> list[int]:
+    cursor = await connection.execute(
+        "SELECT id FROM api_connector_items WHERE connector_id = %s AND timestamp = %s AND id BETWEEN %s AND %s"
+        " ORDER BY id",
+        (part.connector_id, part.received_at, first, last),
+    )
+    return [row[0] for row in await cursor.fetchall()]

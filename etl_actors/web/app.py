@@ -1,0 +1,54 @@
+"""The Quart application: every route of the service over the doors it is given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from quart import Response, send_from_directory
+from quart_trio import QuartTrio
+
+from .connectors import connector_routes
+from .data import data_routes
+from .health import health_routes
+from .live import live_routes
+from .ports import Publisher, Reader, Statuses
+from .problems import install_problem_handlers
+
+DASHBOARD = Path(__file__).parent / "dashboard"
+
+
+def create_app(
+    *,
+    reader: Reader,
+    statuses: Statuses,
+    publisher: Publisher,
+    version: str,
+    position_seconds: float,
+    max_body_bytes: int,
+) -> QuartTrio:
+    """The application, ready to be served."""
+    app = QuartTrio("etl_actors", static_folder=None)
+    app.url_map.strict_slashes = False
+    app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
+    install_problem_handlers(app)
+    app.register_blueprint(health_routes(statuses, version))
+    app.register_blueprint(connector_routes(statuses))
+    app.register_blueprint(data_routes(reader, statuses))
+    app.register_blueprint(live_routes(publisher, position_seconds=position_seconds))
+
+    @app.get("/dashboard")
+    async def dashboard() -> Response:
+        return await send_from_directory(DASHBOARD, "index.html")
+
+    @app.get("/dashboard/<path:name>")
+    async def dashboard_file(name: str) -> Response:
+        return await send_from_directory(DASHBOARD, name)
+
+    @app.after_request
+    async def secure(response: Response) -> Response:
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("Referrer-Policy", "no-referrer")
+        response.headers.setdefault("X-Frame-Options", "DENY")
+        return response
+
+    return app

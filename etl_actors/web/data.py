@@ -1,0 +1,112 @@
+"""What was stored, over REST: items and responses, by page.
+
+A page of responses can be large (a body has a megabyte or more), so it leaves as a stream: bodies are read one at a
+time, no connection to the database is held while a slow client reads, and memory stays flat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import msgspec
+from quart import Blueprint, Response, request
+
+from ..paging import Key, Page
+from .ports import Reader, Statuses
+from .problems import json_response, not_found
+from .query import next_link, read_page
+
+
+def data_routes(reader: Reader, statuses: Statuses) -> Blueprint:
+    """The routes of this file."""
+    routes = Blueprint("data", __name__, url_prefix="/api/data")
+
+    async def must_exist(connector_id: str) -> None:
+        if "\0" in connector_id or len(connector_id) > 255:
+            raise not_found("there is no such connector")
+        if statuses.connector(connector_id) is None and not await reader.knows_connector(connector_id):
+            raise not_found(f"there is no connector {connector_id!r}")
+
+    @routes.get("/items")
+    @routes.get("/items/")
+    async def items() -> Response:
+        return await _items(reader, read_page(_arguments()))
+
+    @routes.get("/items/<connector_id>")
+    async def items_of_connector(connector_id: str) -> Response:
+        await must_exist(connector_id)
+        return await _items(reader, read_page(_arguments(), connector_id=connector_id))
+
+    @routes.get("/items/symbol/<path:symbol>")
+    async def items_of_symbol(symbol: str) -> Response:
+        return await _items(reader, read_page(_arguments() | {"symbol": symbol}))
+
+    @routes.get("/<connector_id>/items/latest")
+    async def latest_items(connector_id: str) -> Response:
+        await must_exist(connector_id)
+        wanted = read_page(_arguments())
+        rows, total = await reader.latest_items(connector_id, limit=wanted.limit, offset=wanted.offset)
+        beyond = wanted.offset + wanted.limit
+        more = f"{request.path}?limit={wanted.limit}&offset={beyond}" if beyond < total else None
+        return json_response(
+            {"items": rows, "total": total, "limit": wanted.limit, "offset": wanted.offset, "next": more}
+        )
+
+    @routes.get("")
+    @routes.get("/")
+    async def responses() -> Response:
+        return await _responses(reader, read_page(_arguments()))
+
+    @routes.get("/<connector_id>")
+    async def responses_of_connector(connector_id: str) -> Response:
+        await must_exist(connector_id)
+        return await _responses(reader, read_page(_arguments(), connector_id=connector_id))
+
+    @routes.get("/<connector_id>/latest")
+    async def latest_response(connector_id: str) -> Response:
+        await must_exist(connector_id)
+        key = await reader.latest_response_key(connector_id)
+        row = None if key is None else await reader.response(key)
+        if row is None:
+            raise not_found(f"connector {connector_id!r} has stored no response yet")
+        return json_response(row)
+
+    return routes
+
+
+def _arguments() -> dict[str, str]:
+    return request.args.to_dict()
+
+
+async def _items(reader: Reader, wanted: Page) -> Response:
+    page = await reader.items(wanted)
+    return json_response({"items": page.items, **_frame(page, wanted)})
+
+
+async def _responses(reader: Reader, wanted: Page) -> Response:
+    page = await reader.response_keys(wanted)
+    tail = msgspec.json.encode(_frame(page, wanted))
+    return Response(_stream(reader, page.keys, tail), content_type="application/json")
+
+
+async def _stream(reader: Reader, keys: Sequence[Key], tail: bytes) -> AsyncIterator[bytes]:
+    yield b'{"data":['
+    separator = b""
+    for key in keys:
+        row = await reader.response(key)
+        if row is not None:
+            yield separator + msgspec.json.encode(row)
+            separator = b","
+    yield b"]," + tail[1:]
+
+
+def _frame(page: Any, wanted: Page) -> dict[str, Any]:
+    frame: dict[str, Any] = {"total": page.total.rows}
+    if not page.total.exact:
+        frame["total_exact"] = False
+    return frame | {
+        "limit": wanted.limit,
+        "offset": wanted.offset,
+        "next": next_link(request.path, _arguments(), page.next_key),
+    }

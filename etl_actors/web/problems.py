@@ -1,0 +1,79 @@
+"""Errors as clients get them: ``application/problem+json`` (RFC 9457), with the path of each mistake."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import structlog
+from quart import Response
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException
+
+from ..errors import StorageUnavailable
+
+log = structlog.get_logger("web")
+
+RETRY_AFTER_SECONDS = 5
+
+
+class Problem(Exception):
+    """What a caller did wrong, or what it must wait for. ``errors`` is ``[{"path", "message"}]`` for bad input."""
+
+    def __init__(self, status: int, title: str, detail: str, *, errors: list[dict[str, str]] | None = None) -> None:
+        self.status = status
+        self.title = title
+        self.detail = detail
+        self.errors = errors
+        super().__init__(detail)
+
+
+def not_found(what: str) -> Problem:
+    """404, naming what is not there."""
+    return Problem(404, "Not found", what)
+
+
+def invalid(path: str, message: str) -> Problem:
+    """422 for one value."""
+    return Problem(422, "Not valid", f"{path}: {message}", errors=[{"path": path, "message": message}])
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    """``value`` as JSON."""
+    return Response(msgspec.json.encode(value), status=status, content_type="application/json")
+
+
+def problem_response(status: int, title: str, detail: str, errors: list[dict[str, str]] | None = None) -> Response:
+    """A problem document."""
+    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    if errors:
+        body["errors"] = errors
+    response = Response(msgspec.json.encode(body), status=status, content_type="application/problem+json")
+    if status == 503:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
+def install_problem_handlers(app: QuartTrio) -> None:
+    """Whatever a view raises leaves as a problem document; what nobody foresaw is logged and says nothing of itself."""
+
+    @app.errorhandler(Problem)
+    async def _problem(error: Problem) -> Response:
+        return problem_response(error.status, error.title, error.detail, error.errors)
+
+    @app.errorhandler(StorageUnavailable)
+    async def _storage(error: StorageUnavailable) -> Response:
+        return problem_response(503, "Database unavailable", f"{error}; try again in a few seconds")
+
+    @app.errorhandler(HTTPException)
+    async def _http(error: HTTPException) -> Response:
+        response = problem_response(error.code or 500, error.name, error.description or error.name)
+        for name, value in error.get_headers():
+            if name.lower() in {"allow", "location", "retry-after"}:
+                response.headers[name] = value
+        return response
+
+    @app.errorhandler(Exception)
+    async def _unforeseen(error: Exception) -> Response:
+        log.error("web.request_failed", exc_info=error)
+        return problem_response(500, "Internal error", "something failed inside the service; its log says what")

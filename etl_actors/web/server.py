@@ -1,0 +1,42 @@
+"""Serves the application with Hypercorn on a socket that is ours."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import hypercorn.trio
+import trio
+from hypercorn.config import Config
+from quart_trio import QuartTrio
+
+from .listener import BACKLOG
+
+MAX_MESSAGE_BYTES = 1_048_576
+
+
+async def serve_app(
+    app: QuartTrio,
+    listener: socket.socket,
+    *,
+    shutdown: Callable[[], Awaitable[None]],
+    grace_seconds: float,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Until ``shutdown()`` returns; then no new connection is taken, and open ones have ``grace_seconds``.
+
+    Takes ``listener`` over.
+    """
+    config = Config()
+    config.bind = [f"fd://{listener.detach()}"]
+    config.backlog = BACKLOG
+    config.graceful_timeout = grace_seconds
+    config.websocket_max_message_size = MAX_MESSAGE_BYTES
+    config.include_server_header = False
+    config.accesslog = None
+    config.errorlog = logging.getLogger("hypercorn.error")
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(hypercorn.trio.serve, app, config, shutdown_trigger=shutdown, mode="asgi"))
+        task_status.started()

@@ -1,0 +1,95 @@
+"""How stored things look when they leave: the same bytes live, replayed and over REST.
+
+Numbers leave as JSON numbers with every digit they came with, times as ISO 8601 in UTC with ``Z``. A row is encoded
+once; everything that sends it afterwards joins bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Raw, Struct
+
+from .messages import Item
+
+_encode = msgspec.json.Encoder().encode
+
+
+class ItemRow(Struct, frozen=True, kw_only=True, gc=False):
+    """An item as clients see it. Numbers and ``extra`` are JSON texts already."""
+
+    id: int
+    connector_id: str
+    api_name: str
+    exchange: str | None
+    coin_name: str | None
+    coin_symbol: str | None
+    quote_symbol: str | None
+    price: Raw | None
+    market_cap: Raw | None
+    volume_24h: Raw | None
+    price_change_24h: Raw | None
+    market_cap_rank: int | None
+    timestamp: str
+    response_time_ms: int | None
+    extra: Raw | None
+
+
+def raw_number(text: str | None) -> Raw | None:
+    """A decimal text as the JSON number it is."""
+    return None if text is None else Raw(text.encode("ascii"))
+
+
+def raw_json(text: str | None) -> Raw | None:
+    """A JSON text as the value it is."""
+    return None if text is None else Raw(text.encode())
+
+
+def iso_time(moment: datetime) -> str:
+    """``2025-12-08T16:00:00.123456Z``; the fraction is left out when it is zero."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
+def item_row(
+    item: Item, *, row_id: int, connector_id: str, api_name: str, exchange: str, timestamp: str, response_time_ms: int
+) -> ItemRow:
+    """The row that :class:`~etl_actors.messages.Item` becomes."""
+    return ItemRow(
+        id=row_id,
+        connector_id=connector_id,
+        api_name=api_name,
+        exchange=exchange or None,
+        coin_name=item.coin_name,
+        coin_symbol=item.coin_symbol,
+        quote_symbol=item.quote_symbol,
+        price=raw_number(item.price),
+        market_cap=raw_number(item.market_cap),
+        volume_24h=raw_number(item.volume_24h),
+        price_change_24h=raw_number(item.price_change_24h),
+        market_cap_rank=item.market_cap_rank,
+        timestamp=timestamp,
+        response_time_ms=response_time_ms,
+        extra=raw_json(item.extra),
+    )
+
+
+def encode(value: Any) -> bytes:
+    """JSON bytes of plain values, structs and :class:`msgspec.Raw`."""
+    return _encode(value)
+
+
+def encode_items(rows: Iterable[ItemRow]) -> bytes:
+    """The ``data`` of a ``price_update``."""
+    return b'{"items":[' + b",".join(map(_encode, rows)) + b"]}"
+
+
+def encode_event(
+    *, kind: str, connector_id: str, offset: int | None, event_id: UUID, timestamp: datetime, data: bytes
+) -> bytes:
+    """One event of the log as it leaves on ``/ws``; ``kind`` is its type, ``data`` is JSON already."""
+    head = _encode({"type": kind, "connector_id": connector_id, "offset": offset, "id": str(event_id)})
+    return head[:-1] + b',"data":' + data + b',"timestamp":"' + iso_time(timestamp).encode() + b'"}'
