@@ -1,0 +1,68 @@
+"""``etl-actors serve``: the service."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import platformdirs
+
+from ..logs import configure_logs
+from ..settings.files import read_configuration
+from ..shipped import shipped_config
+
+EXAMPLES = """
+\b
+Examples:
+  etl-actors serve
+  etl-actors serve --config /etc/etl-actors --data-dir /var/lib/etl-actors
+  DATABASE_URL=postgresql://etl:secret@db/etl etl-actors serve --port 8000
+"""
+
+
+def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that ``serve`` and ``demo`` share."""
+    for option in (
+        click.option("--port", type=click.IntRange(0, 65535), help="Where to listen; 0 takes a free port."),
+        click.option("--host", help="Where to listen; loopback unless the config says otherwise."),
+        click.option(
+            "--data-dir",
+            type=click.Path(file_okay=False, path_type=Path),
+            envvar="ETL_DATA_DIR",
+            default=lambda: platformdirs.user_data_path("etl-actors"),
+            show_default="the user's data folder",
+            help="Where data lives (also ETL_DATA_DIR).",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def default_config() -> Path:
+    """``./config`` when it exists, else the shipped defaults."""
+    local = Path("config")
+    return local if local.is_dir() else shipped_config()
+
+
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    default=default_config,
+    show_default="./config, else the shipped defaults",
+    help="The folder with service.toml and connectors/.",
+)
+
+
+@click.command(epilog=EXAMPLES)
+@config_option
+@service_options
+def serve(config: Path, data_dir: Path, host: str | None, port: int | None) -> None:
+    """Run the service: connectors, loader, REST, /ws and dashboard in one process."""
+    from ..service import run_service  # a --help should not wait for the whole service to be imported
+
+    configuration = read_configuration(config, os.environ)
+    configure_logs(debug=configuration.service.logging.debug)
+    run_service(configuration, data_dir=data_dir, host=host, port=port)

@@ -1,0 +1,181 @@
+"""The drawing: every channel, every actor, and how they stop. It knows no vendor, no SQL and no HTTP.
+
+::
+
+    connector ┐
+    connector ┼─extracted─▶ transformer ─transformed─▶ loader ─loaded─▶ broadcaster ─▶ subscribers
+    connector ┘
+
+Every arrow is one bounded memory channel of one message type, so a slow stage holds up the ones before it and nothing
+piles up. To stop is to cancel the connectors and let the rest run dry: their ends of the channel close, the transformer
+meets the end, the loader flushes, the broadcaster closes its subscriptions. No flag says "running".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Protocol, TypeVar
+
+import structlog
+import trio
+
+from .actors.broadcaster import Broadcaster
+from .actors.janitor import Janitor
+from .actors.loader import Loader
+from .actors.surveyor import Surveyor
+from .actors.transformer import Transformer
+from .messages import Extracted, Loaded, Transformed
+from .supervisor import CONNECTORS, OURS, ActorStatistics, Supervised
+
+log = structlog.get_logger("pipeline")
+
+R = TypeVar("R")
+S = TypeVar("S")
+
+# How many messages may wait between two rooms. An extraction holds a whole body, so few of them are let wait.
+EXTRACTED_WAITING = 8
+TRANSFORMED_WAITING = 8
+LOADED_WAITING = 64
+
+# How long a connector waits for its source's first symbol table before it starts with the one it has.
+SYMBOLS_SECONDS = 5.0
+
+
+class Connector(Protocol):
+    """What the pipeline asks of a connector actor."""
+
+    async def run(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None: ...
+
+
+class Pipeline:
+    """All actors of one service, from the connectors to the broadcaster."""
+
+    def __init__(
+        self,
+        *,
+        connectors: Mapping[str, Connector],
+        transformer: Transformer,
+        loader: Loader,
+        broadcaster: Broadcaster,
+        janitor: Janitor,
+        surveyors: Iterable[Surveyor] = (),
+        surveyor_of: Callable[[str], Surveyor | None] = lambda connector_id: None,
+    ) -> None:
+        self._connectors = dict(connectors)
+        self._transformer = transformer
+        self._loader = loader
+        self._broadcaster = broadcaster
+        self._janitor = janitor
+        self._surveyors = tuple(surveyors)
+        self._surveyor_of = surveyor_of
+        self._supervised: dict[str, Supervised] = {}
+        self._scopes: dict[str, trio.CancelScope] = {}
+        self._intake = trio.CancelScope()
+        self._everything = trio.CancelScope()
+        self._channels: dict[str, trio.MemoryReceiveChannel[Any]] = {}
+
+    def actors(self) -> list[ActorStatistics]:
+        """Every actor and how it is."""
+        return [supervised.statistics() for supervised in self._supervised.values()]
+
+    def channel_fill(self) -> dict[str, dict[str, float]]:
+        """How many messages wait in each channel, and how many may."""
+        fill = {}
+        for name, channel in self._channels.items():
+            statistics = channel.statistics()
+            fill[name] = {"waiting": statistics.current_buffer_used, "capacity": statistics.max_buffer_size}
+        return fill
+
+    async def run(self) -> None:
+        """Until :meth:`stop_nowait` was called and everything that was accepted is stored and sent.
+
+        Raises :class:`~etl_actors.supervisor.GaveUp` when one of our own stages keeps crashing.
+        """
+        extracted_send, extracted_receive = trio.open_memory_channel[Extracted](EXTRACTED_WAITING)
+        transformed_send, transformed_receive = trio.open_memory_channel[Transformed](TRANSFORMED_WAITING)
+        loaded_send, loaded_receive = trio.open_memory_channel[Loaded](LOADED_WAITING)
+        self._channels = {
+            "extracted": extracted_receive,
+            "transformed": transformed_receive,
+            "loaded": loaded_receive,
+        }
+        with self._everything:
+            async with trio.open_nursery() as stages:
+                stages.start_soon(self._broadcast, loaded_receive)
+                stages.start_soon(self._stage, "loader", self._loader.run, transformed_receive, loaded_send)
+                stages.start_soon(self._stage, "transformer", self._transformer.run, extracted_receive, transformed_send)
+                async with extracted_send:
+                    await self._take_in(extracted_send)
+
+    def stop_nowait(self, drain_seconds: float) -> None:
+        """Take nothing in any more, and let what was accepted run dry for at most ``drain_seconds``."""
+        self._intake.cancel()
+        self._everything.deadline = min(self._everything.deadline, trio.current_time() + drain_seconds)
+
+    @property
+    def drained(self) -> bool:
+        """Whether everything that was accepted was stored before the deadline."""
+        return not self._everything.cancelled_caught
+
+    def drop_connectors_nowait(self, connector_ids: Iterable[str]) -> None:
+        """End the actors of connectors that belong to another service now."""
+        for connector_id in connector_ids:
+            scope = self._scopes.get(connector_id)
+            if scope is not None:
+                scope.cancel()
+
+    async def _take_in(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
+        """Connectors, and what only matters while they run."""
+        with self._intake:
+            async with trio.open_nursery() as sources:
+                sources.start_soon(self._supervise("janitor", OURS).run, self._janitor.run)
+                for surveyor in self._surveyors:
+                    name = f"surveyor:{surveyor.source_id}"
+                    sources.start_soon(self._supervise(name, CONNECTORS).run, surveyor.run)
+                for connector_id, connector in self._connectors.items():
+                    sources.start_soon(self._connect, connector_id, connector, extracted_send)
+                await trio.sleep_forever()
+
+    async def _connect(
+        self, connector_id: str, connector: Connector, extracted_send: trio.MemorySendChannel[Extracted]
+    ) -> None:
+        supervised = self._supervise(f"connector:{connector_id}", CONNECTORS)
+        surveyor = self._surveyor_of(connector_id)
+        with trio.CancelScope() as self._scopes[connector_id]:
+            if surveyor is not None:
+                with trio.move_on_after(SYMBOLS_SECONDS):
+                    await surveyor.ready.wait()
+            await supervised.run(lambda: _with_clone(connector.run, extracted_send))
+
+    async def _stage(
+        self,
+        name: str,
+        run: Callable[[trio.MemoryReceiveChannel[R], trio.MemorySendChannel[S]], Awaitable[None]],
+        receive: trio.MemoryReceiveChannel[R],
+        send: trio.MemorySendChannel[S],
+    ) -> None:
+        """One stage. Each incarnation works on clones; the originals stay here, so a crash does not end the stream."""
+        async with receive, send:
+            await self._supervise(name, OURS).run(lambda: run(receive.clone(), send.clone()))
+
+    async def _broadcast(self, loaded_receive: trio.MemoryReceiveChannel[Loaded]) -> None:
+        try:
+            async with loaded_receive:
+                supervised = self._supervise("broadcaster", OURS)
+                await supervised.run(lambda: self._broadcaster.run(loaded_receive.clone()))
+        finally:
+            self._broadcaster.close_nowait()
+
+    def _supervise(self, name: str, rule: Any) -> Supervised:
+        supervised = self._supervised[name] = Supervised(name, rule)
+        return supervised
+
+
+async def _with_clone(
+    run: Callable[[trio.MemorySendChannel[Extracted]], Awaitable[None]],
+    extracted_send: trio.MemorySendChannel[Extracted],
+) -> None:
+    async with extracted_send.clone() as clone:
+        await run(clone)
+
+

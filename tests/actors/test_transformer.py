@@ -1,0 +1,110 @@
+"""What can be mapped becomes items; everything else is kept raw, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import trio
+
+from etl_actors.actors.transformer import Transformer
+from etl_actors.errors import PayloadRefused
+from etl_actors.messages import Extracted, Item, Transformed
+
+from .parts import extracted
+
+
+class Prices:
+    """A mapping over a list of texts: ``x`` is refused, ``-`` is skipped, ``slow`` takes long."""
+
+    api_name = "One"
+    exchange = "binance"
+    has_items = True
+
+    def elements(self, document: Any) -> Sequence[Any]:
+        if not isinstance(document, list):
+            raise PayloadRefused("expected a list")
+        return document
+
+    def map_element(self, element: Any, position: int, params: Mapping[str, str]) -> Item | None:
+        if element == "x":
+            raise PayloadRefused("not a price", where="price")
+        return None if element == "-" else Item(price=element, market_cap_rank=position)
+
+
+class NoItems(Prices):
+    """A connector whose response is the event."""
+
+    has_items = False
+
+
+async def test_each_element_becomes_an_item_with_its_place() -> None:
+    """Skipped elements keep their place in the count."""
+    said = await Transformer(lambda connector_id: Prices(), msgspec.json.encode).transform(extracted(["1", "-", "3"]))
+    assert [(item.price, item.market_cap_rank) for item in said.items] == [("1", 1), ("3", 3)]
+    assert said.store_response
+
+
+async def test_an_element_that_cannot_be_mapped_costs_only_itself() -> None:
+    """It is kept raw, with its place and the reason, and the good ones go on."""
+    transformer = Transformer(lambda connector_id: Prices(), msgspec.json.encode)
+    said = await transformer.transform(extracted(["1", "x", "3"]))
+    assert [item.price for item in said.items] == ["1", "3"]
+    (rejected,) = said.rejected
+    assert (rejected.raw, rejected.reason, rejected.where) == (b'"x"', "not a price", "element 2, price")
+    assert transformer.statistics().refusals["one"].elements == 1
+
+
+async def test_an_answer_of_the_wrong_shape_is_rejected_whole() -> None:
+    """Its raw bytes are kept and no event is made of it."""
+    transformer = Transformer(lambda connector_id: Prices(), msgspec.json.encode)
+    said = await transformer.transform(extracted({"error": "no"}, body=b'{"error":"no"}'))
+    assert (said.store_response, said.items, said.rejected[0].raw) == (False, (), b'{"error":"no"}')
+    assert transformer.statistics().refusals["one"].reason == "expected a list"
+    await transformer.transform(extracted(["1"]))
+    assert transformer.statistics().refusals == {}
+
+
+async def test_what_the_connector_refused_is_kept_too() -> None:
+    """A body that is no JSON at all."""
+    said = await Transformer(lambda connector_id: Prices(), msgspec.json.encode).transform(
+        extracted(body=b"<html>", refusal="an HTML page came instead of JSON")
+    )
+    assert [(one.raw, one.reason) for one in said.rejected] == [(b"<html>", "an HTML page came instead of JSON")]
+
+
+async def test_a_connector_without_items_stores_its_response() -> None:
+    """Nothing is mapped."""
+    said = await Transformer(lambda connector_id: NoItems(), msgspec.json.encode).transform(extracted({"a": 1}))
+    assert (said.has_items, said.items, said.store_response) == (False, (), True)
+
+
+async def test_thousands_of_elements_do_not_hold_the_loop() -> None:
+    """Another task runs many times while a large answer is mapped."""
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(count)
+        said = await Transformer(lambda connector_id: Prices(), msgspec.json.encode).transform(
+            extracted(["1"] * 200_000)
+        )
+        nursery.cancel_scope.cancel()
+    assert len(said.items) == 200_000
+    assert turns > 5
+
+
+async def test_the_stage_ends_with_its_input() -> None:
+    """And closes what comes after it."""
+    extracted_send, extracted_receive = trio.open_memory_channel[Extracted](1)
+    transformed_send, transformed_receive = trio.open_memory_channel[Transformed](1)
+    await extracted_send.send(extracted(["1"]))
+    await extracted_send.aclose()
+    await Transformer(lambda connector_id: Prices(), msgspec.json.encode).run(extracted_receive, transformed_send)
+    assert len([said async for said in transformed_receive]) == 1
