@@ -103,7 +103,9 @@ class Pipeline:
             async with trio.open_nursery() as stages:
                 stages.start_soon(self._broadcast, loaded_receive)
                 stages.start_soon(self._stage, "loader", self._loader.run, transformed_receive, loaded_send)
-                stages.start_soon(self._stage, "transformer", self._transformer.run, extracted_receive, transformed_send)
+                stages.start_soon(
+                    self._stage, "transformer", self._transformer.run, extracted_receive, transformed_send
+                )
                 async with extracted_send:
                     await self._take_in(extracted_send)
 
@@ -177,5 +179,3 @@ async def _with_clone(
 ) -> None:
     async with extracted_send.clone() as clone:
         await run(clone)
-
-

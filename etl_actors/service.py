@@ -1,43 +1,178 @@
 """The composition root: opens storage, starts web, runs the pipeline, listens for signals; closes in reverse.
 
-Everything is made and joined here and nowhere else; what a room needs from another is handed to it.
+What is opened first is what must die last: storage ⊃ web ⊃ pipeline.
 """
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import structlog
 import trio
-from msgspec.structs import replace
 
 from . import __version__
-from .actors.broadcaster import Broadcaster
-from .actors.connector import ConnectorActor
-from .actors.janitor import Janitor
-from .actors.loader import Loader
-from .actors.surveyor import Surveyor
-from .actors.transformer import Transformer
+from .assembly import Assembly, assemble, compile_mappings, symbol_tables
 from .errors import EtlActorsError, ServiceFailed, UsageError
-from .pipeline import Pipeline
-from .progress import Progress
-from .settings import Configuration, ConnectorSettings
+from .progress import Progress, progress
+from .settings import Configuration
+from .shipped import shipped_config
 from .sources.exchange import open_client
-from .sources.pacing import Limit
-from .sources.rest import RestSource
 from .status import StatusBoard
 from .storage.opening import Storage, open_storage
-from .transforms.documents import decode_document, encode_json
-from .transforms.mapping import Mapping as ItemMapping
-from .transforms.symbols import SymbolTable, read_symbols, shipped_snapshot
 from .web.app import create_app
 from .web.listener import abort_connections, address_of, is_loopback, open_listener
 from .web.server import serve_app
+
+log = structlog.get_logger("service")
+
+# What sockets that are still open get after the drain, before they are aborted.
+CLOSING_SECONDS = 2.0
+
+
+def run_until_stopped(main: Callable[[], Awaitable[None]]) -> None:
+    """Run ``main`` until it ends, by itself or on a signal. Raises what the command turns into an exit code."""
+    try:
+        trio.run(main, strict_exception_groups=True)
+    except BaseExceptionGroup as group:
+        _tell(group)
+
+
+def _tell(group: BaseExceptionGroup[BaseException]) -> None:
+    """Out of a group of errors, the one a person can do something about; what nobody foresaw is logged whole."""
+    ours = group.subgroup(EtlActorsError)
+    if ours is not None:
+        raise _first(ours) from group
+    if group.subgroup(KeyboardInterrupt) is not None:
+        raise KeyboardInterrupt from None
+    log.error("service.crashed", exc_info=group)
+    error = _first(group)
+    raise ServiceFailed(f"the service crashed: {type(error).__name__}: {error}") from group
+
+
+def _first(group: BaseException) -> BaseException:
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group
+
+
+async def serve(
+    configuration: Configuration,
+    *,
+    data_dir: Path,
+    host: str | None = None,
+    port: int | None = None,
+    task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """The service, from opening to closing; ``task_status`` gets its address when it is ready."""
+    settings = configuration.service
+    host = host if host is not None else settings.server.host
+    port = port if port is not None else settings.server.port
+    if not is_loopback(host):
+        raise UsageError(
+            f"{host} can be reached from other machines, and this version has no keys to ask for:"
+            " listen on 127.0.0.1 (put a proxy with a login in front of it to serve others)"
+        )
+    if settings.server.workers > 1:
+        log.warning("service.one_process", workers=settings.server.workers, running=1)
+    if not configuration.connectors:
+        log.warning("service.no_connectors")
+    # Wrong expressions and a taken port are told before anything is opened.
+    compile_mappings(configuration, {})
+    with open_listener(host, port, stuck_seconds=settings.live.stuck_seconds) as listener, progress() as step:
+        async with (
+            open_storage(
+                settings.database, settings.retention, configuration.connectors, data_dir=data_dir, progress=step
+            ) as storage,
+            open_client(settings.upstream, __version__) as client,
+        ):
+            stored = await storage.reader.symbol_tables()
+            tables = symbol_tables(configuration, stored, shipped_config())
+            assembly = assemble(
+                configuration,
+                storage,
+                client,
+                tables=tables,
+                mappings=compile_mappings(configuration, tables),
+                stored_pairs=stored,
+            )
+            statuses = _status_board(configuration, storage, assembly)
+            app = create_app(
+                reader=storage.reader,
+                statuses=statuses,
+                publisher=assembly.broadcaster,
+                version=__version__,
+                position_seconds=settings.live.position_seconds,
+                max_body_bytes=settings.server.max_body_bytes,
+            )
+            address, port = address_of(listener), listener.getsockname()[1]
+            async with trio.open_nursery() as nursery:
+                drained, closed = trio.Event(), trio.Event()
+                serving = partial(serve_app, app, listener, shutdown=drained.wait, grace_seconds=CLOSING_SECONDS)
+                await nursery.start(_serve_web, serving, closed)
+                nursery.start_soon(_stop_on_signal, assembly, settings.server.drain_seconds)
+                if storage.embedded is not None:
+                    nursery.start_soon(_fail_with_database, storage)
+                nursery.start_soon(_announce, step, address, task_status)
+                await assembly.pipeline.run()
+                await _close_web(drained, closed, port)
+                nursery.cancel_scope.cancel()
+    if assembly.pipeline.drained:
+        log.info("service.stopped", offset=assembly.loader.statistics().head)
+    else:
+        raise ServiceFailed(f"what was accepted could not be stored within {settings.server.drain_seconds:g} s")
+
+
+def _status_board(configuration: Configuration, storage: Storage, assembly: Assembly) -> StatusBoard:
+    return StatusBoard(
+        configuration=configuration,
+        pipeline=assembly.pipeline,
+        connectors=assembly.connectors,
+        transformer=assembly.transformer,
+        loader=assembly.loader,
+        broadcaster=assembly.broadcaster,
+        janitor=assembly.janitor,
+        surveyors=assembly.surveyors,
+        database=storage.statistics,
+        version=__version__,
+    )
+
+
+async def _announce(step: Progress, address: str, task_status: trio.TaskStatus[str]) -> None:
+    step.clear()
+    print(f"etl-actors is ready: {address}", flush=True)  # noqa: T201 - the one line stdout is for
+    log.info("service.ready", address=address)
+    task_status.started(address)
+
+
+async def _stop_on_signal(assembly: Assembly, drain_seconds: float) -> None:
+    """The first SIGTERM or Ctrl-C drains; a second one does not wait for it."""
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            log.info("service.stopping", signal=signal.Signals(number).name, drain_seconds=drain_seconds)
+            assembly.pipeline.stop_nowait(drain_seconds)
+            drain_seconds = 0.0
+
+
+async def _fail_with_database(storage: Storage) -> None:
+    assert storage.embedded is not None
+    await storage.embedded.wait_died()
+    raise ServiceFailed("the embedded PostgreSQL ended by itself; its log in the data folder says why")
+
+
+async def _serve_web(
+    serving: Callable[..., Awaitable[None]], closed: trio.Event, task_status: trio.TaskStatus[None]
+) -> None:
+    await serving(task_status=task_status)
+    closed.set()
+
+
+async def _close_web(drained: trio.Event, closed: trio.Event, port: int) -> None:
+    """Let open answers and sockets end; abort those that do not."""
+    drained.set()
+    with trio.move_on_after(CLOSING_SECONDS + 0.5):
+        await closed.wait()
+    if not closed.is_set():
+        log.warning("service.connections_aborted", connections=abort_connections(port))

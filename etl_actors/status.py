@@ -100,7 +100,7 @@ class StatusBoard:
         said: dict[str, Any] = {} if actor is None else msgspec.to_builtins(actor.statistics())
         transformed = self._transformer.statistics()
         refusal = transformed.refusals.get(connector_id)
-        if refusal is not None and said.get("last_error") is None:
+        if refusal is not None and not said.get("consecutive_failures"):
             many = f"{refusal.elements} elements were rejected: " if refusal.elements else ""
             said |= {"last_error": many + refusal.reason, "last_error_at": iso_time(refusal.at)}
         return {

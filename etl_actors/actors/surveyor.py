@@ -1,7 +1,7 @@
 """The surveyor: keeps one source's symbol table (which pair is made of which assets) fresh.
 
 A stored table, or the shipped snapshot, serves until the first answer. Connectors that need the table wait for
-:attr:`Surveyor.ready`, which is set after the first attempt, so that a first start maps with what the source says today.
+:attr:`Surveyor.ready`, which is set after the first attempt, so that a first start maps with what is said today.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import structlog
 import trio
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..errors import PayloadRefused, PollFailed, StorageUnavailable
 from ..messages import Checkpoint, Reading
@@ -50,6 +51,7 @@ class Surveyor:
         store: Callable[[Pairs, datetime], Awaitable[None]],
         admit: Callable[[], Awaitable[Any]],
         refresh_seconds: float,
+        fingerprint: bytes,
         known_pairs: int = 0,
     ) -> None:
         self.source_id = source_id
@@ -60,7 +62,7 @@ class Surveyor:
         self._store = store
         self._admit = admit
         self._refresh_seconds = refresh_seconds
-        self._checkpoint = Checkpoint()
+        self._checkpoint = Checkpoint(fingerprint=fingerprint)
         self._pairs = known_pairs
         self._refreshed_at: datetime | None = None
         self._last_error: str | None = None
@@ -95,9 +97,7 @@ class Surveyor:
         pairs = self._read(reading.body)
         self._publish(pairs)
         self._pairs = len(pairs)
-        self._checkpoint = Checkpoint(
-            fingerprint=self._checkpoint.fingerprint, etag=reading.etag, last_modified=reading.last_modified
-        )
+        self._checkpoint = replace(self._checkpoint, etag=reading.etag, last_modified=reading.last_modified)
         log.info("surveyor.symbols_refreshed", source_id=self.source_id, pairs=len(pairs))
         try:
             await self._store(pairs, self._refreshed_at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import click
@@ -29,10 +30,11 @@ def demo(data_dir: Path, host: str | None, port: int | None) -> None:
     The exchange speaks the eight polled APIs in their true shapes, with 2,500 pairs and moving prices. Its data is kept
     apart from real data, in DATA-DIR/demo.
     """
-    from ..service import run_demo  # a --help should not wait for the whole service to be imported
+    from ..demonstration import demonstrate  # --help need not wait for all of it
+    from ..service import run_until_stopped
 
     # The demo must not fill somebody's real database.
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     configuration = read_configuration(shipped_config(), environment)
     configure_logs(debug=configuration.service.logging.debug)
-    run_demo(configuration, data_dir=data_dir / "demo", host=host, port=port)
+    run_until_stopped(partial(demonstrate, configuration, data_dir=data_dir / "demo", host=host, port=port))

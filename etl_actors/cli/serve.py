@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,9 @@ config_option = click.option(
 @service_options
 def serve(config: Path, data_dir: Path, host: str | None, port: int | None) -> None:
     """Run the service: connectors, loader, REST, /ws and dashboard in one process."""
-    from ..service import run_service  # a --help should not wait for the whole service to be imported
+    from ..service import run_until_stopped
+    from ..service import serve as run  # --help need not wait for all of it
 
     configuration = read_configuration(config, os.environ)
     configure_logs(debug=configuration.service.logging.debug)
-    run_service(configuration, data_dir=data_dir, host=host, port=port)
+    run_until_stopped(partial(run, configuration, data_dir=data_dir, host=host, port=port))

@@ -1,22 +1,17 @@
 """What is traded: coins, stablecoins, wrapped coins and national currencies, with where their prices start.
 
 The figures are ours: round numbers of a plausible size, not a recording of any day. A wrapped coin names the asset it
-follows. Beyond those named here, made-up coins fill the lists; their symbols and names come from syllables, the same
-ones whatever the seed, so that pairs keep their names from run to run.
+follows. Made-up coins fill the lists beyond these.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
-
-from etl_actors.sandbox.chance import mix, share
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """``price`` in US dollars at the opening, ``volume`` in dollars a day, ``follows`` the symbol whose walk it shares."""
+    """``price`` in US dollars at the opening, ``volume`` in dollars a day, ``follows``: whose walk it shares."""
 
     symbol: str
     slug: str
@@ -139,12 +134,6 @@ _MONEY = {
     "RUB": 0.01301, "NGN": 0.000689, "IDRT": 0.00006,
 }  # fmt: skip
 
-_ONSETS = "b c d f g h j k l m n p r s t v w z br cr dr fl gr kr pl pr st tr".split()
-_VOWELS = "a e i o u".split()
-_CODAS = ["", "", "", "n", "x", "r", "l", "s", "m"]
-_KINDS = ["", " Network", " Protocol", " Finance", " Token", " AI", " Games", " DAO", " Chain", " Swap"]
-_STIR = 20_17  # of the made-up names: fixed, so that they are the same under every seed
-
 
 def named_coins() -> list[Asset]:
     """The coins with real names and the wrapped ones, as a list of coins may show them; symbols may repeat."""
@@ -159,25 +148,11 @@ def exchange_only() -> list[Asset]:
     return tokens + [Asset(name, name.lower(), name, rate, 1e12, 4e7, 0.004) for name, rate in _MONEY.items()]
 
 
-def made_up_coins(taken: set[str]) -> Iterator[Asset]:
-    """Coins without end whose symbols are not ``taken``, from larger to smaller."""
-    rank = 0
-    for draw in count():
-        symbol = (_syllable(draw, 1) + _syllable(draw, 2))[: 3 + mix(draw, 7) % 4].upper()
-        if symbol in taken:
-            continue
-        taken.add(symbol)
-        rank += 1
-        yield _made_up(symbol, rank, draw)
-
-
 def _coin(
     symbol: str, slug: str, name: str, price: str, supply: str, millions: str, deviation: str, most: str
 ) -> Asset:
     ceiling = float(most) if most else None
-    return Asset(
-        symbol, slug, name, float(price), float(supply), float(millions) * 1e6, float(deviation), ceiling
-    )
+    return Asset(symbol, slug, name, float(price), float(supply), float(millions) * 1e6, float(deviation), ceiling)
 
 
 def _wrapped(
@@ -185,19 +160,3 @@ def _wrapped(
 ) -> Asset:
     price, volume = known[parent].price * float(part), float(millions) * 1e6
     return Asset(symbol, slug, name, price, float(supply), volume, known[parent].volatility, follows=parent)
-
-
-def _made_up(symbol: str, rank: int, draw: int) -> Asset:
-    price = 10 ** (share(draw, 11) * 6 - 4.5)
-    value = 9e8 / (1 + rank / 12) ** 1.1 * (0.9 + share(draw, 12) / 5)
-    name = symbol.capitalize() + _KINDS[mix(draw, 13) % len(_KINDS)]
-    most = float(int(value / price * 1.7)) if mix(draw, 14) % 5 < 2 else None
-    slug = name.lower().replace(" ", "-")
-    turnover = value * (0.01 + share(draw, 15) / 8)
-    return Asset(symbol, slug, name, price, value / price, turnover, 0.04 + share(draw, 16) * 0.05, most)
-
-
-def _syllable(draw: int, place: int) -> str:
-    bits = mix(draw * 8 + place, _STIR)
-    onset, vowel = _ONSETS[bits % len(_ONSETS)], _VOWELS[(bits >> 8) % len(_VOWELS)]
-    return onset + vowel + _CODAS[(bits >> 16) % len(_CODAS)]

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from math import ceil, exp, floor, log
 from operator import sub
 
-from etl_actors.sandbox.assets import Asset, exchange_only, made_up_coins, named_coins
+from etl_actors.sandbox.assets import Asset, exchange_only, named_coins
 from etl_actors.sandbox.chance import mix
+from etl_actors.sandbox.made_up import made_up_coins
 from etl_actors.sandbox.pairs import Pair, list_pairs
 from etl_actors.sandbox.walk import DAY_TICKS, Walk, grid_span
 

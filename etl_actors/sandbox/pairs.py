@@ -17,11 +17,11 @@ from etl_actors.sandbox.chance import key_of, mix
 _FIRST = """
 BTC/USDT ETH/USDT ETH/BTC LUNA/EUR! 币安人生/USDT ADA/EUR 1INCH/USDT 123/456 USDC/USDT BNB/BTC SOL/USDT BTC/AEUR
 WBTC/BTC BTCUP/USDT! XRP/USDT PEPE/USDT GALA/EUR THETA/EUR ADA/USDT DOGE/USDT BNB/USDT USDT/TRY FDUSD/USDT TUSD/USDT
-BTC/EUR EUR/USDT 1000SATS/USDT 1MBABYDOGE/USDT 龙虾/USDT 哈基米/USDT ETHBULL/USDT! BTCDOWN/USDT! BTC/FDUSD ETH/FDUSD
-BTC/USDC ETH/USDC LINK/BTC LTC/BTC ETHUP/USDT! ETHDOWN/USDT! ETHBEAR/USDT! BETH/ETH! WBETH/ETH BNBUP/USDT! BNBDOWN/USDT!
-RENBTC/BTC! USDP/USDT AEUR/USDT EURI/USDT EUR/AEUR BTC/TRY BTC/BRL BTC/JPY BTC/DAI BTC/BUSD! ETH/BUSD! SHIB/USDT SHIB/TRY
-USDT/BRL USDT/ARS USDT/MXN USDT/COP USDT/CZK USDT/ZAR USDT/PLN USDT/UAH USDT/RUB! USDT/NGN! USDT/IDRT! TRX/XRP DOT/BNB
-BNSOL/SOL USD1/USDT USDE/USDT PAXG/USDT PAXG/BTC
+BTC/EUR EUR/USDT 1000SATS/USDT 1MBABYDOGE/USDT 龙虾/USDT 哈基米/USDT ETHBULL/USDT! BTCDOWN/USDT! BTC/FDUSD
+ETH/FDUSD BTC/USDC ETH/USDC LINK/BTC LTC/BTC ETHUP/USDT! ETHDOWN/USDT! ETHBEAR/USDT! BETH/ETH! WBETH/ETH BNBUP/USDT!
+BNBDOWN/USDT! RENBTC/BTC! USDP/USDT AEUR/USDT EURI/USDT EUR/AEUR BTC/TRY BTC/BRL BTC/JPY BTC/DAI BTC/BUSD! ETH/BUSD!
+SHIB/USDT SHIB/TRY USDT/BRL USDT/ARS USDT/MXN USDT/COP USDT/CZK USDT/ZAR USDT/PLN USDT/UAH USDT/RUB! USDT/NGN!
+USDT/IDRT! TRX/XRP DOT/BNB BNSOL/SOL USD1/USDT USDE/USDT PAXG/USDT PAXG/BTC
 """
 _QUOTES = ("USDT", "USDC", "BTC", "FDUSD", "TRY", "BNB", "ETH", "EUR", "BRL", "USD1", "JPY", "GBP")
 _DEAD_PART = 0.08
@@ -33,7 +33,7 @@ _SLOWEST_PACE = 100
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A listed pair. ``pace``: a new price every so many ticks; ``phase``: when in that time; ``decimals`` of a price."""
+    """A listed pair. It has a new price every ``pace`` ticks, first at ``phase``; ``decimals`` are those of a price."""
 
     symbol: str
     base: Asset
@@ -51,7 +51,7 @@ def list_pairs(count: int, seed: int, assets: dict[str, Asset], more: Iterator[A
     chosen: list[tuple[Asset, Asset, bool]] = []
     taken: set[str] = set()
     for base, quote, dead in _candidates(assets, more):
-        if base.symbol + quote.symbol not in taken:
+        if base.symbol + quote.symbol not in taken and quote.symbol + base.symbol not in taken:
             taken.add(base.symbol + quote.symbol)
             chosen.append((base, quote, dead))
         if len(chosen) >= count:
@@ -61,8 +61,8 @@ def list_pairs(count: int, seed: int, assets: dict[str, Asset], more: Iterator[A
 
 def _candidates(assets: dict[str, Asset], more: Iterator[Asset]) -> Iterator[tuple[Asset, Asset, bool]]:
     for entry in _FIRST.split():
-        base, _, quote = entry.rstrip("!").partition("/")
-        yield assets[base], assets[quote], entry.endswith("!")
+        left, _, right = entry.rstrip("!").partition("/")
+        yield assets[left], assets[right], entry.endswith("!")
     coins = [asset for asset in assets.values() if asset.volatility > 0.01 and asset.volume > 1e6]
     for base in coins:
         yield from ((base, assets[name], False) for name in _QUOTES[:8] if _sensible(base, assets[name]))

@@ -113,6 +113,8 @@ class ConnectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     auth: Auth = NoAuth()
     error: Expression | None = None
     stale_after_seconds: Positive | None = None
+    expected_response_bytes: Annotated[int, Meta(ge=1)] | None = None  # for the estimates of `check` only
+    expected_items: Annotated[int, Meta(ge=0)] | None = None  # for the estimates of `check` only
     items: ItemMapping | None = None
 
     @property

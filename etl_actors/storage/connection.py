@@ -6,8 +6,8 @@ private names, which are stable within a minor version only.
 
 Cancelling a task that waits for the server cancels the query there and reads its end, shielded and bounded to
 ``CANCEL_SECONDS``: afterwards the connection is usable, or closed, but never left in the middle of a query. Code that
-psycopg runs on the way out of a cancelled block (the ROLLBACK of a transaction, the end of a COPY) is sent and ended the
-same way.
+psycopg runs on the way out of a cancelled block (the ROLLBACK of a transaction, the end of a COPY) is sent and ended
+the same way.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ from typing import TYPE_CHECKING, Self
 
 import psycopg
 import trio
-from psycopg import errors, generators
+from psycopg import errors
 from psycopg._capabilities import capabilities
 from psycopg.adapt import AdaptersMap
 from psycopg.conninfo import conninfo_to_dict, make_conninfo, timeout_from_conninfo
-from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import AsyncRowFactory, Row
 
 from .attempts import Parameters, connection_attempts
+from .ending import end_query
+from .lock import ConnectionLock
 from .readiness import Driver
 
 if TYPE_CHECKING:
@@ -38,27 +40,6 @@ if TYPE_CHECKING:
 CANCEL_SECONDS = 5.0
 
 logger = logging.getLogger(__name__)
-
-
-class ConnectionLock:
-    """A ``trio.Lock`` that, when free, is taken without a checkpoint.
-
-    That spares every statement a turn of the event loop, and lets a cancelled transaction still send its ROLLBACK.
-    """
-
-    __slots__ = ("_lock",)
-
-    def __init__(self) -> None:
-        self._lock = trio.Lock()
-
-    async def __aenter__(self) -> None:
-        try:
-            self._lock.acquire_nowait()
-        except trio.WouldBlock:
-            await self._lock.acquire()
-
-    async def __aexit__(self, *_: object) -> None:
-        self._lock.release()
 
 
 class Connection(psycopg.AsyncConnection[Row]):
@@ -149,7 +130,7 @@ class Connection(psycopg.AsyncConnection[Row]):
                     with suppress(errors.Error):
                         await self._driver.run(gen, self.pgconn.socket)
                     with suppress(errors.Error):
-                        await self._driver.run(_end_query(self.pgconn), self.pgconn.socket)
+                        await self._driver.run(end_query(self.pgconn), self.pgconn.socket)
         finally:
             in_pipeline = self.pgconn.pipeline_status != PipelineStatus.OFF
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE or in_pipeline:
@@ -211,35 +192,3 @@ async def _attempts_within(parameters: Parameters, seconds: float) -> list[Param
 
 def _described(attempt: Parameters) -> str:
     return " ".join(f"{key}={attempt[key]}" for key in ("host", "hostaddr", "port") if attempt.get(key))
-
-
-def _end_query(pgconn: PGconn) -> PQGen[None]:
-    """Read and discard everything up to the end of the running query, ending a COPY in either direction."""
-    while pgconn.transaction_status == TransactionStatus.ACTIVE:
-        result = yield from generators.fetch(pgconn)
-        if result is None:
-            return
-        if result.status == ExecStatus.COPY_IN:
-            yield from _end_copy_in(pgconn)
-        elif result.status == ExecStatus.COPY_OUT:
-            yield from _end_copy_out(pgconn)
-
-
-def _end_copy_in(pgconn: PGconn) -> PQGen[None]:
-    pgconn.put_copy_end(b"cancelled")
-    yield from generators.send(pgconn)
-
-
-def _end_copy_out(pgconn: PGconn) -> PQGen[None]:
-    while True:
-        length, _ = pgconn.get_copy_data(1)
-        if length < 0:
-            return
-        if length == 0:
-            yield from _more_input(pgconn)
-
-
-def _more_input(pgconn: PGconn) -> PQGen[None]:
-    while not (yield psycopg.waiting.Wait.R):
-        pass
-    pgconn.consume_input()

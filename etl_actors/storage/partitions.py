@@ -19,7 +19,7 @@ from psycopg import AsyncConnection, sql
 PARTITIONED = ("api_connector_data", "api_connector_items", "websocket_data", "events", "rejected")
 WIDTHS = tuple(timedelta(minutes=minutes) for minutes in (1, 10, 60, 360, 1440))
 PARTS_OF_CAP = 24
-ASSUMED_BYTES_PER_SECOND = 120_000  # the eight shipped connectors, until the real rate is known
+ASSUMED_BYTES_PER_SECOND = 100_000  # the eight shipped connectors, until the real rate is known
 
 _LOCK = 0x65746C5F70617274  # "etl_part": whoever changes the set of partitions holds this advisory lock
 _BOUNDS = re.compile(r"FROM \('([^']+)'\) TO \('([^']+)'\)")

@@ -16,24 +16,18 @@ from time import monotonic
 from typing import Any, TypeAlias
 
 import msgspec
-import psycopg
 import trio
-from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import TransactionStatus
-from psycopg.waiting import Wait
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ..errors import StorageBusy
 from .connection import Connection
-from .readiness import ready_nowait
+from .hygiene import is_alive, made_clean
 from .translation import translated
 
 Configure: TypeAlias = Callable[[Connection[Any]], Awaitable[None]]
 
 CHECKOUT_SECONDS = 30.0
 CONNECT_SECONDS = 10  # unless the connection string has a connect_timeout of its own
-CHECK_AFTER_SECONDS = 5.0
-CHECK_SECONDS = 5.0
-RETURN_SECONDS = 5.0
 SURPLUS_SECONDS = 60.0
 
 
@@ -55,8 +49,7 @@ class Pool:
     ) -> None:
         if not 0 <= min_connections <= max_connections or max_connections < 1:
             raise ValueError("a pool needs 0 <= min_connections <= max_connections, and at least one connection")
-        self._parameters = conninfo_to_dict(conninfo)
-        self._parameters.setdefault("connect_timeout", CONNECT_SECONDS)
+        self._conninfo = make_conninfo("", **{"connect_timeout": CONNECT_SECONDS, **conninfo_to_dict(conninfo)})
         self._min = min_connections
         self._max = max_connections
         self._configure = configure
@@ -118,7 +111,7 @@ class Pool:
             since, connection = self._idle.pop()
             self._lent.add(connection)
             try:
-                alive = await _is_alive(connection, idle_seconds=monotonic() - since)
+                alive = await is_alive(connection, idle_seconds=monotonic() - since)
             except BaseException:
                 await self._discard(connection)
                 raise
@@ -131,7 +124,7 @@ class Pool:
 
     async def _connect(self) -> Connection[Any]:
         with translated():
-            connection = await Connection[Any].connect("", autocommit=True, **self._parameters)
+            connection = await Connection[Any].connect(self._conninfo, autocommit=True)
             try:
                 if self._configure:
                     await self._configure(connection)
@@ -142,7 +135,7 @@ class Pool:
 
     async def _take_back(self, connection: Connection[Any]) -> None:
         try:
-            reusable = await _made_clean(connection)
+            reusable = await made_clean(connection)
         except BaseException:
             await self._discard(connection)
             raise
@@ -162,36 +155,6 @@ class Pool:
     async def _discard(self, connection: Connection[Any]) -> None:
         self._lent.discard(connection)
         await connection.close()
-
-
-async def _is_alive(connection: Connection[Any], *, idle_seconds: float) -> bool:
-    try:
-        if ready_nowait(connection.pgconn.socket, Wait.R):
-            # An idle server is silent: this is its farewell, or a notice, which the round trip below tells apart.
-            idle_seconds = CHECK_AFTER_SECONDS
-        if idle_seconds >= CHECK_AFTER_SECONDS:
-            with trio.fail_after(CHECK_SECONDS):
-                await connection.execute("")
-    except (psycopg.Error, trio.TooSlowError):
-        return False
-    return True
-
-
-async def _made_clean(connection: Connection[Any]) -> bool:
-    """Bring a connection that comes back to idle, autocommitting; False when it must be closed."""
-    status = connection.pgconn.transaction_status
-    if status in (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN) or connection._pipeline:
-        return False
-    if status == TransactionStatus.IDLE and connection.autocommit:
-        return True
-    with trio.move_on_after(RETURN_SECONDS, shield=True):
-        try:
-            await connection.rollback()
-            await connection.set_autocommit(True)
-        except psycopg.Error:
-            return False
-        return True
-    return False
 
 
 @asynccontextmanager

@@ -1,8 +1,8 @@
 """Waiting for a socket on trio, on behalf of psycopg's protocol generators.
 
-psycopg writes PostgreSQL's protocol as generators: each runs until it would block, yields what it waits for (``Wait.R``,
-``Wait.W`` or both), is sent what became ready (``Ready``), and returns its value by ``StopIteration``. Who does the
-waiting is left open; here it is trio's event loop, without threads and without asyncio.
+psycopg writes PostgreSQL's protocol as generators: each runs until it would block, yields what it waits for
+(``Wait.R``, ``Wait.W`` or both), is sent what became ready (``Ready``), and returns its value by ``StopIteration``. Who
+does the waiting is left open; here it is trio's event loop, without threads and without asyncio.
 
 Asking the kernel first (one ``poll`` that returns at once) is far cheaper than a turn of the event loop and mostly
 answers a wish to write. So that a long row of such quick successes (a COPY, a large result) does not hold the loop, the

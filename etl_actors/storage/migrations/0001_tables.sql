@@ -106,7 +106,7 @@ CREATE INDEX events_by_id ON events (event_id);
 
 -- The identity of this history, and its last offset. The lock on its one row makes commit order equal offset order.
 CREATE TABLE stream (
-    only       boolean PRIMARY KEY DEFAULT true CHECK (only),
+    single     boolean PRIMARY KEY DEFAULT true CHECK (single),
     stream_id  uuid    NOT NULL DEFAULT gen_random_uuid(),
     head       bigint  NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);

@@ -1,0 +1,187 @@
+"""The connector: polls one source on schedule for as long as it runs, and says :class:`~etl_actors.messages.Extracted`.
+
+Whatever a provider does is data here: a failed poll is counted, told in one sentence and waited out, and the next one
+comes at a tick of the same schedule. Only what is nobody's plan leaves as an exception, for the supervisor.
+
+Waiting happens in five places and nowhere else: for the claim, for the tick, at the provider's gate, for the answer,
+and for the next room to take it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import trio
+
+from ..errors import PollFailed, StorageUnavailable
+from ..messages import Claim, Extracted
+from ..settings import ConnectorSettings
+from .connector_alarm import Alarm
+from .connector_diary import Diary
+from .connector_intake import Intake
+from .connector_needs import Backoff, Claiming, Decode, Inspector, Limit, Source, Unlimited
+from .connector_status import ConnectorStatistics, State, Tally
+from .schedule import Ticks
+
+__all__ = ["Backoff", "Claiming", "ConnectorActor", "ConnectorStatistics", "Decode", "Inspector", "Limit", "Source"]
+
+CLAIM_RETRY_SECONDS = 1.0
+
+
+class ConnectorActor:
+    """One connector. The object outlives a crash of :meth:`run`, so its counts and a pause do too."""
+
+    def __init__(
+        self,
+        connector: ConnectorSettings,
+        source: Source,
+        *,
+        decode: Decode,
+        claim: Claiming,
+        backoff: Backoff,
+        inspector: Inspector | None = None,
+        limit: Limit | None = None,
+        stagger_seconds: float = 0.0,
+        grace_seconds: float = 5.0,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.connector_id = connector.connector_id
+        self._connector = connector
+        self._source = source
+        self._claim = claim
+        self._backoff = backoff
+        self._limit: Limit = limit or Unlimited()
+        self._stagger_seconds = stagger_seconds
+        self._now = now
+        self._intake = Intake(connector, decode=decode, inspector=inspector, grace_seconds=grace_seconds)
+        self._alarm = Alarm()
+        self._tally = Tally()
+        self._diary = Diary(connector.connector_id)
+        self._running = self._claimed = False
+
+    async def run(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
+        """Until cancelled. ``extracted_send`` is this incarnation's own clone and is closed at the end."""
+        with extracted_send:
+            self._running = True
+            self._tally.began()
+            self._alarm.due = trio.current_time()
+            try:
+                self._intake.begin(await self._wait_claimed())
+                self._limit.join(self.connector_id, self._connector.interval_seconds, self._connector.cost)
+                self._claimed = True
+                await self._keep_polling(extracted_send)
+            finally:
+                self._running = self._claimed = False
+                self._limit.leave(self.connector_id)
+
+    def trigger_nowait(self) -> None:
+        """Poll now, once, while paused too; the schedule stays as it is, and the provider's limit counts."""
+        self._alarm.trigger()
+
+    def pause_nowait(self) -> None:
+        """No more polls until resumed; one that is under way is finished."""
+        if self._alarm.pause(True):
+            self._diary.paused(True)
+
+    def resume_nowait(self) -> None:
+        """Polls again: at once when a tick went by meanwhile."""
+        if self._alarm.pause(False):
+            self._diary.paused(False)
+
+    def statistics(self) -> ConnectorStatistics:
+        """A snapshot."""
+        tally = self._tally
+        return ConnectorStatistics(
+            state=self._state(),
+            last_success=tally.last_success,
+            last_error=tally.last_error,
+            last_error_at=tally.last_error_at,
+            consecutive_failures=tally.failures,
+            next_poll=self._next_poll(),
+            effective_interval_seconds=self._interval(),
+            retry_after_seconds=tally.asked_to_wait(),
+            latency_p50_ms=tally.latency_ms(0.50),
+            latency_p99_ms=tally.latency_ms(0.99),
+            polls=tally.polls,
+            unchanged=tally.unchanged,
+            stale=tally.stale(self._connector.stale_after_seconds),
+        )
+
+    async def _wait_claimed(self) -> Claim:
+        while True:
+            try:
+                return await self._claim(self.connector_id)
+            except StorageUnavailable as error:
+                reason = f"waiting for the database: {error}"
+                self._tally.troubled(self._now(), reason)
+                self._diary.claim_failed(reason)
+                await trio.sleep(CLAIM_RETRY_SECONDS)
+
+    async def _keep_polling(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
+        started = trio.current_time()
+        self._alarm.due = tick = started + self._stagger_seconds
+        await self._alarm.wait()
+        hold = await self._poll(extracted_send)
+        # By now the others of the limit have joined. Stretched intervals stretch the stagger too, or all calls of a
+        # provider would come at the beginning of each long interval and none during the rest of it.
+        wanted = self._connector.interval_seconds
+        factor = self._interval() / wanted if wanted > 0 else 1.0
+        ticks = Ticks(phase=started + self._stagger_seconds * factor, interval=self._interval())
+        while True:
+            now = trio.current_time()
+            after = max(now, ticks.phase) if ticks.interval > 0 else now
+            self._alarm.due = ticks.at_or_after(now + hold) if hold else ticks.after(after)
+            triggered = await self._alarm.wait()
+            tick = tick if triggered else self._alarm.due
+            hold = await self._poll(extracted_send)
+            ticks = ticks.stretched(self._interval(), last_tick=tick)
+
+    async def _poll(self, extracted_send: trio.MemorySendChannel[Extracted]) -> float:
+        """One poll; how many seconds to stay away after it, 0 when it went well."""
+        await self._limit.admit(self._connector.cost)
+        self._alarm.answer()
+        asked = trio.current_time()
+        try:
+            # Between the return of the source and the intake nothing may wait: a cancellation there would lose what
+            # was read whole. The intake shields itself.
+            reading = await self._source.poll(self._intake.checkpoint)
+            latency = trio.current_time() - asked
+            sent = reading is not None and await self._intake.take(reading, extracted_send)
+        except PollFailed as failure:
+            hold = self._failed(failure)
+        else:
+            hold = 0.0
+            self._diary.poll_succeeded(self._tally.failures)
+            self._tally.succeeded(self._now(), latency, unchanged=not sent)
+        self._diary.throttling(self._limit.throttled(self.connector_id), self._interval())
+        return hold
+
+    def _failed(self, failure: PollFailed) -> float:
+        reason = str(failure)
+        self._tally.failed(self._now(), reason, failure.retry_after)
+        hold = self._backoff.seconds(failure, self._tally.failures, self._interval())
+        if failure.banned:
+            self._limit.ban(hold)
+        self._diary.poll_failed(reason, self._tally.failures, hold)
+        return hold
+
+    def _interval(self) -> float:
+        if not self._claimed:
+            return self._connector.interval_seconds
+        return self._limit.effective_interval(self.connector_id)
+
+    def _state(self) -> State:
+        if not self._running:
+            return "stopped"
+        if self._alarm.paused:
+            return "paused"
+        if self._tally.failures or (not self._claimed and self._tally.last_error):
+            return "failing"
+        return "throttled" if self._limit.throttled(self.connector_id) else "running"
+
+    def _next_poll(self) -> datetime | None:
+        if not self._running or self._alarm.paused:
+            return None
+        wait = max(self._alarm.due - trio.current_time(), self._limit.held_seconds(), 0.0)
+        return self._now() + timedelta(seconds=wait)

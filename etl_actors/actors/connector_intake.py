@@ -1,0 +1,129 @@
+"""From a reading to an :class:`~etl_actors.messages.Extracted` that the next room has accepted.
+
+An answer that was read whole is accepted and must not be lost, so a cancellation does not reach the work on it, and the
+sending is finished on borrowed time: whoever cancels us keeps the next rooms running until they are dry. Only when they
+take nothing for ``grace_seconds`` either is the answer given up, and said so.
+
+The checkpoint advances when the message is accepted and not before, so that an answer that was not is asked for again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import structlog
+import trio
+from msgspec.structs import replace
+from uuid_utils.compat import uuid7
+
+from ..errors import PayloadRefused, PollFailed
+from ..messages import Checkpoint, Claim, Extracted, Reading
+from ..settings import ConnectorSettings
+from .connector_needs import Decode, Inspector
+
+log = structlog.get_logger("connector")
+
+T = TypeVar("T")
+
+# Hashing or decoding this much takes a few milliseconds; more goes to a worker thread.
+_LARGE_BYTES = 1_048_576
+
+
+class Intake:
+    """Takes a connector's readings in; ``checkpoint`` is where the next poll continues."""
+
+    def __init__(
+        self, connector: ConnectorSettings, *, decode: Decode, inspector: Inspector | None, grace_seconds: float
+    ) -> None:
+        self._connector = connector
+        self._decode = decode
+        self._inspector = inspector
+        self._grace_seconds = grace_seconds
+        self._fingerprint = connector.fingerprint()
+        self._epoch = 0
+        self._refused: tuple[bytes, str] | None = None
+        self.checkpoint = Checkpoint(fingerprint=self._fingerprint)
+
+    def begin(self, claim: Claim) -> None:
+        """The connector is ours; what was remembered under other settings no longer counts."""
+        self._epoch = claim.epoch
+        self._refused = None
+        kept = claim.checkpoint
+        same = kept.fingerprint == self._fingerprint
+        self.checkpoint = kept if same else Checkpoint(fingerprint=self._fingerprint, cursor=kept.cursor)
+
+    async def take(self, reading: Reading, extracted_send: trio.MemorySendChannel[Extracted]) -> bool:
+        """Sends what is new; False when nothing is. PollFailed when the answer is an error or no document."""
+        with trio.CancelScope(shield=True):
+            digest = await self._digest(reading.body)
+            if digest is not None and digest == self.checkpoint.body_hash:
+                return False
+            if digest is not None and self._refused is not None and digest == self._refused[0]:
+                raise PollFailed(self._refused[1])  # it was sent, and kept as rejected, when it was new
+            try:
+                document = await _beside(reading.body, self._decode)
+            except PayloadRefused as error:
+                refusal: str | None = str(error)
+                document = None
+            else:
+                refusal = None
+        if refusal is None and self._inspector is not None:
+            said = self._inspector.provider_error(document)
+            if said is not None:
+                raise PollFailed(said)
+        await self._send(reading, document, refusal, digest, extracted_send)
+        if refusal is not None:
+            self._refused = None if digest is None else (digest, refusal)
+            raise PollFailed(refusal)
+        return True
+
+    async def _digest(self, body: bytes) -> bytes | None:
+        if self._connector.store != "changed":
+            return None
+        return await _beside(body, lambda whole: hashlib.sha256(whole).digest())
+
+    async def _send(
+        self,
+        reading: Reading,
+        document: Any,
+        refusal: str | None,
+        digest: bytes | None,
+        extracted_send: trio.MemorySendChannel[Extracted],
+    ) -> None:
+        checkpoint = self.checkpoint
+        if refusal is None:
+            # A refused body leaves no trace in the checkpoint: the next answer is compared with the last good one.
+            checkpoint = replace(checkpoint, etag=reading.etag, last_modified=reading.last_modified, body_hash=digest)
+        extracted = Extracted(
+            extraction_id=uuid7(),
+            connector_id=self._connector.connector_id,
+            epoch=self._epoch,
+            received_at=reading.received_at,
+            response_time_ms=reading.response_time_ms,
+            body=reading.body,
+            checkpoint=checkpoint,
+            params=reading.params,
+            document=document,
+            refusal=refusal,
+        )
+        try:
+            await extracted_send.send(extracted)
+        except trio.Cancelled:
+            # Nothing was sent yet: trio's channels either accept a value or raise.
+            with trio.move_on_after(self._grace_seconds, shield=True) as grace:
+                await extracted_send.send(extracted)
+            if grace.cancelled_caught:
+                log.error(
+                    "connector.answer_given_up",
+                    connector_id=self._connector.connector_id,
+                    waited_seconds=self._grace_seconds,
+                )
+            raise
+        self.checkpoint = checkpoint
+
+
+async def _beside(body: bytes, work: Callable[[bytes], T]) -> T:
+    """``work(body)``, in a worker thread when the body is large."""
+    return work(body) if len(body) < _LARGE_BYTES else await trio.to_thread.run_sync(work, body)

@@ -1,0 +1,86 @@
+"""What a connector needs from the other rooms, as the shapes it asks for; who fits them is decided where it is made."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import trio
+
+from ..errors import PollFailed
+from ..messages import Checkpoint, Claim, Reading
+
+
+class Source(Protocol):
+    """Reads the provider's answer; None when it did not change since ``checkpoint``. Raises PollFailed."""
+
+    async def poll(self, checkpoint: Checkpoint) -> Reading | None: ...
+
+
+class Inspector(Protocol):
+    """Knows what an error looks like in an answer that arrived with status 200."""
+
+    def provider_error(self, document: Any) -> str | None: ...
+
+
+class Decode(Protocol):
+    """Makes a document of a body; raises PayloadRefused."""
+
+    def __call__(self, body: bytes, /) -> Any: ...
+
+
+class Claiming(Protocol):
+    """Makes the connector ours and says where its last commit ended; raises StorageUnavailable."""
+
+    async def __call__(self, connector_id: str, /) -> Claim: ...
+
+
+class Limit(Protocol):
+    """What the provider allows all connectors that share it."""
+
+    def join(self, connector_id: str, interval_seconds: float, cost: float) -> None: ...
+
+    def leave(self, connector_id: str) -> None: ...
+
+    def effective_interval(self, connector_id: str) -> float: ...
+
+    def throttled(self, connector_id: str) -> bool: ...
+
+    def held_seconds(self) -> float: ...
+
+    async def admit(self, cost: float) -> None: ...
+
+    def ban(self, seconds: float) -> None: ...
+
+
+class Unlimited:
+    """The limit of connectors that name none."""
+
+    def __init__(self) -> None:
+        self._intervals: dict[str, float] = {}
+
+    def join(self, connector_id: str, interval_seconds: float, cost: float) -> None:
+        self._intervals[connector_id] = interval_seconds
+
+    def leave(self, connector_id: str) -> None:
+        self._intervals.pop(connector_id, None)
+
+    def effective_interval(self, connector_id: str) -> float:
+        return self._intervals[connector_id]
+
+    def throttled(self, connector_id: str) -> bool:
+        return False
+
+    def held_seconds(self) -> float:
+        return 0.0
+
+    async def admit(self, cost: float) -> None:
+        await trio.lowlevel.checkpoint()
+
+    def ban(self, seconds: float) -> None:
+        return
+
+
+class Backoff(Protocol):
+    """How long to stay away after the ``failures``-th failure in a row."""
+
+    def seconds(self, failure: PollFailed, failures: int, interval_seconds: float) -> float: ...

@@ -1,0 +1,69 @@
+"""``etl-actors check``: is this config sound, and what will it cost?"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from ..settings.files import read_configuration
+from .serve import config_option
+
+EXAMPLES = """
+\b
+Examples:
+  etl-actors check
+  etl-actors check --config /etc/etl-actors
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@config_option
+def check(config: Path) -> None:
+    """Validate a config folder without starting, and print its call budget. Exit code 0 when sound, 2 when not."""
+    from ..assembly import compile_mappings  # --help need not wait for all of it
+    from ..budget import Budget, budget
+
+    configuration = read_configuration(config, os.environ)
+    compile_mappings(configuration, {})
+    enabled = sum(one.enabled for one in configuration.connectors)
+    click.secho(f"{config}: sound, {enabled} of {len(configuration.connectors)} connectors enabled", fg="green")
+    found: Budget = budget(configuration)
+    if not found.connectors:
+        return
+    click.echo()
+    click.secho(
+        f"{'connector':<26}{'wants':>9}{'gets':>9}{'calls/min':>11}{'calls/hour':>12}{'calls/month':>13}{'GB/day':>9}",
+        bold=True,
+    )
+    for one in found.connectors:
+        click.echo(
+            f"{one.connector_id:<26}{one.interval_seconds:>7g} s{one.effective_seconds:>7.4g} s"
+            f"{one.calls('minute'):>11.4g}{one.calls('hour'):>12,.0f}{one.calls('month'):>13,.0f}"
+            f"{one.gigabytes_a_day:>9.3f}{' (assumed)' if one.assumed else ''}"
+        )
+    if found.limits:
+        click.echo()
+        click.secho(f"{'limit':<26}{'uses':>22}{'allowed':>16}{'share':>9}", bold=True)
+    for limit in found.limits:
+        share = limit.used / limit.allowed
+        line = (
+            f"{limit.limit:<26}{f'{limit.used:,.4g} {limit.unit}/{limit.per}':>22}{limit.allowed:>16,.0f}{share:>8.0%}"
+        )
+        over = limit.wanted > limit.allowed
+        click.secho(
+            line + (f"  wants {limit.wanted:,.4g}: intervals are stretched" if over else ""),
+            fg="yellow" if over else None,
+        )
+    click.echo()
+    click.echo(f"stored: {found.gigabytes_a_day:.2f} GB a day", nl=False)
+    days = found.days_until_full
+    if days is None:
+        click.echo(", with no cap")
+    else:
+        click.echo(
+            f"; [retention] max_bytes = {found.retention_bytes / 1e9:g} GB keeps the newest {days:.1f} days"
+            if days < configuration.service.retention.items_days or not configuration.service.retention.items_days
+            else f"; within [retention] max_bytes = {found.retention_bytes / 1e9:g} GB"
+        )

@@ -1,0 +1,164 @@
+"""Opens storage: finds or starts PostgreSQL, brings its schema up to date, and hands out the parts that use it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+from msgspec import Struct
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from ..errors import EtlActorsError, ServiceFailed, StorageUnavailable, UsageError
+from ..settings import ConnectorSettings
+from ..settings.service import Database
+from ..settings.service import Retention as RetentionSettings
+from .claims import ClaimBook, register_connectors
+from .connection import Connection
+from .embedded import EmbeddedPostgres, open_embedded
+from .migrations import migrate
+from .partitions import PARTITIONED, PartitionBook, choose_width
+from .pool import Pool, open_pool
+from .reader import Reader
+from .retention import Retention
+from .translation import translated
+from .writer import BatchWriter
+
+OLDEST_VERSION = 140000
+
+# A writer frozen between its locks and COMMIT must not hold them, and a dead peer must be noticed.
+_WRITER_OPTIONS = "-c idle_in_transaction_session_timeout=4s"
+_READER_OPTIONS = "-c statement_timeout=30s -c default_transaction_read_only=off"
+_WATCHFUL = {
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+    "application_name": "etl-actors",
+}
+_WRITER_CONNECTIONS = 2
+
+
+class Storage(Struct, frozen=True, kw_only=True):
+    """The open storage and its parts. ``wait_died`` returns when an embedded server ends by itself."""
+
+    pool: Pool
+    writer: BatchWriter
+    reader: Reader
+    claims: ClaimBook
+    retention: Retention
+    embedded: EmbeddedPostgres | None
+    version: str
+
+    def statistics(self) -> dict[str, Any]:
+        """For the status route."""
+        return {
+            "kind": "embedded" if self.embedded else "external",
+            "version": self.version,
+            "connections": msgspec.to_builtins(self.pool.statistics()),
+        }
+
+
+@asynccontextmanager
+async def open_storage(
+    database: Database,
+    retention: RetentionSettings,
+    connectors: tuple[ConnectorSettings, ...],
+    *,
+    data_dir: Path,
+    progress: Callable[[str], None] = lambda step: None,
+) -> AsyncIterator[Storage]:
+    """Everything that stores and reads, for as long as the block lasts.
+
+    Raises :class:`UsageError` (the url or the data folder is wrong) or :class:`ServiceFailed`, each one sentence.
+    """
+    async with AsyncExitStack() as stack:
+        embedded = None
+        if database.url:
+            conninfo = _parsed(database.url.reveal())
+        else:
+            embedded = await stack.enter_async_context(
+                open_embedded(data_dir, max_connections=database.max_connections + 10, progress=progress)
+            )
+            conninfo = conninfo_to_dict(embedded.conninfo)
+        progress("preparing the database")
+        try:
+            with translated():
+                version = await _prepare(conninfo, connectors)
+                book = PartitionBook(choose_width(retention.max_bytes, None))
+                readers = await _open_pool(
+                    stack,
+                    conninfo,
+                    _READER_OPTIONS,
+                    database.min_connections,
+                    max(database.max_connections - _WRITER_CONNECTIONS, 1),
+                )
+                writers = await _open_pool(stack, conninfo, _WRITER_OPTIONS, 1, _WRITER_CONNECTIONS)
+                await _make_partitions(writers, book)
+        except StorageUnavailable as error:
+            raise ServiceFailed(f"the database does not answer: {_one_line(error)}") from error
+        except psycopg.Error as error:
+            raise ServiceFailed(f"the database cannot be used: {_one_line(error)}") from error
+        yield Storage(
+            pool=readers,
+            writer=BatchWriter(writers, book),
+            reader=Reader(readers),
+            claims=ClaimBook(writers, owner=f"{socket.gethostname()}:{os.getpid()}"),
+            retention=Retention(writers, book, retention),
+            embedded=embedded,
+            version=version,
+        )
+
+
+def _parsed(url: str) -> dict[str, Any]:
+    try:
+        return conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        # psycopg repeats the text it could not read, which may hold a password.
+        raise UsageError(
+            "database.url (DATABASE_URL) is not a PostgreSQL address such as postgresql://user:password@host:5432/name"
+        ) from None
+
+
+async def _prepare(conninfo: dict[str, Any], connectors: tuple[ConnectorSettings, ...]) -> str:
+    parameters = {"connect_timeout": 10, **_WATCHFUL, **conninfo}
+    async with await Connection[Any].connect("", autocommit=True, **parameters) as connection:
+        number = connection.info.server_version
+        if number < OLDEST_VERSION:
+            raise UsageError(f"PostgreSQL {number // 10000} is too old: this service needs 14 or newer")
+        await migrate(connection)
+        await register_connectors(connection, connectors)
+        return f"PostgreSQL {number // 10000}.{number % 10000}"
+
+
+async def _open_pool(
+    stack: AsyncExitStack, conninfo: dict[str, Any], options: str, min_connections: int, max_connections: int
+) -> Pool:
+    joined = {**_WATCHFUL, **conninfo, "options": f"{conninfo.get('options', '')} {options} -c timezone=UTC".strip()}
+    return await stack.enter_async_context(
+        open_pool(
+            make_conninfo("", **joined),
+            min_connections=min(min_connections, max_connections),
+            max_connections=max_connections,
+        )
+    )
+
+
+async def _make_partitions(pool: Pool, book: PartitionBook) -> None:
+    now = datetime.now(UTC)
+    async with pool.connection() as connection:
+        await book.finish_interrupted_drops(connection)
+        await book.refresh(connection)
+        for table in PARTITIONED:
+            await book.ensure(connection, table, (now, now + timedelta(minutes=2)))
+
+
+def _one_line(error: Exception) -> str:
+    text = str(error.__cause__ if isinstance(error, EtlActorsError) and error.__cause__ else error)
+    return " ".join(text.split())

@@ -1,0 +1,114 @@
+"""JSON in and out without losing a digit, and one clear sentence for everything that is not JSON we can keep.
+
+Numbers with a fraction or an exponent become :class:`decimal.Decimal`, whole ones ``int``. What PostgreSQL's jsonb
+would refuse later (NUL characters, endless numbers, bottomless nesting) is refused here, where the reason can be told.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+
+from ..errors import PayloadRefused
+from .breakage import explain_breakage
+from .numbers import MAX_DIGITS, MAX_EXPONENT, exact_number
+
+_BOM = b"\xef\xbb\xbf"
+_MAX_BITS = 3_322
+_ESCAPED_NUL = b"\\u0000"
+# A string is matched whole, so that what looks like a number inside it is left alone.
+_STRING_OR_EXPONENT = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.]*E[+-]?[0-9]+')
+_MAYBE_EXPONENT = re.compile(rb"[0-9]E[+-]?[0-9]")
+_ENDLESS = f"the provider sent a number too long to be kept (more than {MAX_DIGITS:,} digits, or an exponent beyond"
+_ENDLESS += f" ±{MAX_EXPONENT:,})"
+
+
+def decode_document(body: bytes, *, max_depth: int) -> Any:
+    """The JSON value in ``body``; :class:`PayloadRefused` says in one sentence why there is none."""
+    if body.startswith(_BOM):
+        body = body[len(_BOM) :]
+    try:
+        document = _decode(body)
+    except RecursionError:
+        raise _too_deep(max_depth) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        reason = _ENDLESS if "out of range" in str(error) else explain_breakage(body, str(error))
+        raise PayloadRefused(reason) from error
+    _check_shape(document, max_depth)
+    if _ESCAPED_NUL in body and contains_nul(document):
+        raise PayloadRefused("the JSON holds a NUL character (\\u0000), which PostgreSQL cannot store")
+    return document
+
+
+def encode_json(value: Any) -> bytes:
+    """``value`` as JSON; Decimals as plain numbers with every digit, without an exponent."""
+    encoded = _encode(value)
+    if _MAYBE_EXPONENT.search(encoded) is None:
+        return encoded
+    return _STRING_OR_EXPONENT.sub(_without_exponent, encoded)
+
+
+def contains_nul(document: Any) -> bool:
+    """Whether any text or key in ``document`` holds a NUL character."""
+    level = [document]
+    while level:
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, str):
+                if "\0" in value:
+                    return True
+            elif isinstance(value, dict):
+                below.extend(value)
+                below.extend(value.values())
+            elif isinstance(value, list):
+                below.extend(value)
+        level = below
+    return False
+
+
+def _check_shape(document: Any, max_depth: int) -> None:
+    """Refuses deep nesting and endless integers, level by level, so that no depth can exhaust the stack."""
+    level: list[Any] = [(document,)]
+    for _ in range(max_depth + 1):
+        below: list[Any] = []
+        for container in level:
+            for value in container.values() if container.__class__ is dict else container:
+                kind = value.__class__
+                if kind is str:
+                    continue
+                if kind is dict or kind is list:
+                    below.append(value)
+                elif kind is int and value.bit_length() > _MAX_BITS:
+                    raise PayloadRefused(_ENDLESS)
+        if not below:
+            return
+        level = below
+    raise _too_deep(max_depth)
+
+
+def _too_deep(max_depth: int) -> PayloadRefused:
+    return PayloadRefused(f"the JSON is nested more than {max_depth} levels deep")
+
+
+def _exact(text: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise PayloadRefused(_ENDLESS) from None
+    if len(text) > MAX_DIGITS + 2 or not -MAX_EXPONENT <= number.adjusted() <= MAX_EXPONENT:
+        raise PayloadRefused(_ENDLESS)
+    return number
+
+
+def _without_exponent(match: re.Match[bytes]) -> bytes:
+    text = match[0]
+    if text.startswith(b'"'):
+        return text
+    return (exact_number(text.decode("ascii")) or "0").encode("ascii")
+
+
+_decode = msgspec.json.Decoder(float_hook=_exact).decode
+_encode = msgspec.json.Encoder(decimal_format="number").encode
