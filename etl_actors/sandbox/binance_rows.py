@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import sin
 
-import trio
-
 from etl_actors.sandbox.chance import mix, share
 from etl_actors.sandbox.clock import TICKS_PER_SECOND, Clock
 from etl_actors.sandbox.market import Market, Quote
 from etl_actors.sandbox.pairs import Pair
+from etl_actors.sandbox.turns import Turns
 from etl_actors.sandbox.walk import DAY_TICKS
 
-_SLICE = 64  # rows built before others get their turn: about two milliseconds
 _ZERO = "0.00000000"
 _DAY_MILLISECONDS = 86_400_000
 _DEAD_FIELDS = (
@@ -41,9 +39,10 @@ class TickerRows:
     async def rows(self, kind: str, pairs: list[Pair], tick: int) -> bytes:
         """A JSON list of the rows of these pairs at this tick."""
         parts = []
-        for start in range(0, len(pairs), _SLICE):
-            parts.append(",".join([self.row(kind, pair, tick) for pair in pairs[start : start + _SLICE]]))
-            await trio.lowlevel.checkpoint()
+        turns = Turns()
+        for pair in pairs:
+            parts.append(self.row(kind, pair, tick))
+            await turns.offer()
         return f"[{','.join(parts)}]".encode()
 
     def row(self, kind: str, pair: Pair, tick: int) -> str:

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import json
 
-import trio
-
 from etl_actors.sandbox.clock import Clock
 from etl_actors.sandbox.market import Market
 from etl_actors.sandbox.pairs import Pair
+from etl_actors.sandbox.turns import Turns
 
-_SLICE = 64
 _RATE_LIMITS = [
     {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6000},
     {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 100},
@@ -33,9 +31,10 @@ class SymbolList:
     async def body(self, pairs: list[Pair], *, permission_sets: bool) -> bytes:
         """The answer for these pairs."""
         symbols = []
-        for start in range(0, len(pairs), _SLICE):
-            symbols += [self._symbol(pair, permission_sets) for pair in pairs[start : start + _SLICE]]
-            await trio.lowlevel.checkpoint()
+        turns = Turns()
+        for pair in pairs:
+            symbols.append(self._symbol(pair, permission_sets))
+            await turns.offer()
         head = json.dumps(
             {
                 "timezone": "UTC",

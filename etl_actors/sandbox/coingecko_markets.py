@@ -102,9 +102,10 @@ class CoinList:
         known = rank <= _UNRANKED_BEYOND
         total = coin.supply * (1 + share(key, 1) * 0.4 * (mix(key, 2) % 3 > 0))
         total = min(total, coin.max_supply) if coin.max_supply else total
-        high = max(coin.price * (1.3 + share(key, 3) * 20), day.high) * rate
+        high = max(coin.price * (1.2 + share(key, 3) ** 2 * 9), day.high) * rate
         low = min(coin.price * (0.001 + share(key, 4) * 0.5), day.low) * rate
         quiet = not known and mix(key, 5) % 3 == 0  # too little trade to tell a day from
+        volume = coin.volume * rate * (0.9 + share(key, tick // 36_000) / 5)
         written = self._clock.seconds_at(tick) - share(key, tick) * 3
         row: dict[str, object] = {
             "id": coin.slug,
@@ -115,7 +116,7 @@ class CoinList:
             "market_cap": round(price * coin.supply) if known else None,
             "market_cap_rank": rank if known else None,
             "fully_diluted_valuation": round(price * total) if known and mix(key, 8) % 20 else None,
-            "total_volume": shown_volume(coin.volume * rate * (0.9 + share(key, tick // 36_000) / 5)),
+            "total_volume": volume if mix(key, 14) % 40 == 0 else round(volume),
             "high_24h": None if quiet else shown(day.high * rate),
             "low_24h": None if quiet else shown(day.low * rate),
             "price_change_24h": None if quiet else change,
@@ -145,11 +146,6 @@ def shown(price: float) -> float | int:
     if price >= 10_000:
         return round(price)
     return round(price, 2) if price >= 1 else float(f"{price:.6g}")
-
-
-def shown_volume(volume: float) -> float | int:
-    """A volume as the list shows it: whole unless small."""
-    return round(volume) if volume >= 1e5 else round(volume, 2)
 
 
 def _ordered(ranked: list[tuple[int, Asset]], order: str) -> list[tuple[int, Asset]]:

@@ -10,7 +10,7 @@ from etl_actors.sandbox.walk import DAY_TICKS
 
 _HOUR_TICKS = 3_600 * TICKS_PER_SECOND
 _SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "BTC": "Ƀ", "ETH": "Ξ", "TRY": "₺", "BRL": "R$"}
-_SCALED = ("MKTCAP", "MKTCAPPENALTY", "CIRCULATINGSUPPLYMKTCAP")
+_SCALED = ("MKTCAP", "CIRCULATINGSUPPLYMKTCAP")
 _NOT_SHOWN = ("TYPE", "FLAGS", "MEDIAN")
 _IN_COIN = ("SUPPLY", "CIRCULATINGSUPPLY", "LASTVOLUME")
 _FIRST_COINS = {
@@ -105,7 +105,7 @@ class RowWriter:
         signs = (_SIGNS.get(coin, coin), _SIGNS.get(money, money))
         shown = {name: _text(name, value, signs) for name, value in raw.items() if name not in _NOT_SHOWN}
         told = {"FROMSYMBOL": signs[0], "TOSYMBOL": signs[1], "MARKET": "CryptoCompare Index", "LASTUPDATE": "Just now"}
-        return {**shown, **told, "CONVERSIONLASTUPDATE": "Just now"}
+        return {**shown, **told, "CONVERSIONLASTUPDATE": "Just now", "MKTCAPPENALTY": "0 %"}
 
     def coin_info(self, coin: Asset, tick: int) -> dict[str, object]:
         """The CoinInfo object: ``Name`` is the symbol, ``FullName`` the name."""

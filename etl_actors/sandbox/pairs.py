@@ -80,7 +80,8 @@ def _sensible(base: Asset, quote: Asset) -> bool:
 def _bury(chosen: list[tuple[Asset, Asset, bool]]) -> list[tuple[Asset, Asset, bool]]:
     """Marks further pairs as dead, every so many from the end, until their part of the whole is right."""
     missing = round(len(chosen) * _DEAD_PART) - sum(dead for _, _, dead in chosen)
-    places = [place for place, (_, _, dead) in enumerate(chosen) if not dead and place > len(_FIRST.split())]
+    mortal = range(len(_FIRST.split()), len(chosen) - _NEWLY_LISTED)
+    places = [place for place in mortal if not chosen[place][2]]
     if missing <= 0 or not places:
         return chosen
     step = max(1, len(places) // missing)

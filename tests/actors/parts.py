@@ -12,8 +12,10 @@ from etl_actors.messages import Checkpoint, Extracted, Item, Transformed
 RECEIVED = datetime(2025, 12, 8, 16, 0, tzinfo=UTC)
 
 
-def transformed(connector_id: str = "one", items: int = 2, **changes: Any) -> Transformed:
-    """One extraction with so many items."""
+def transformed(connector_id: str = "one", items: int | tuple[Item, ...] = 2, **changes: Any) -> Transformed:
+    """One extraction with these items, or so many."""
+    if isinstance(items, int):
+        items = tuple(Item(coin_symbol=f"C{n}", quote_symbol="USDT", price="95000.50") for n in range(items))
     fields: dict[str, Any] = {
         "extraction_id": uuid7(),
         "connector_id": connector_id,
@@ -24,8 +26,8 @@ def transformed(connector_id: str = "one", items: int = 2, **changes: Any) -> Tr
         "response_time_ms": 12,
         "body": b'[{"symbol":"BTCUSDT","price":"95000.50"}]',
         "checkpoint": Checkpoint(fingerprint=b"f", etag='"e"', body_hash=b"h" * 32),
-        "has_items": items > 0,
-        "items": tuple(Item(coin_symbol=f"C{n}", quote_symbol="USDT", price="95000.50") for n in range(items)),
+        "has_items": bool(items),
+        "items": items,
     }
     return Transformed(**(fields | changes))
 

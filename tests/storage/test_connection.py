@@ -183,9 +183,7 @@ async def test_cancelled_pipeline_closes_rather_than_confuses(database: str) -> 
         assert connection.closed or connection.pgconn.transaction_status == TransactionStatus.IDLE
 
 
-async def test_cancel_that_cannot_reach_the_server_is_bounded(
-    database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_cancel_that_cannot_reach_the_server_is_bounded(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the line is dead, a cancelled task waits a bounded time and the connection is closed."""
     monkeypatch.setattr("etl_actors.storage.connection.CANCEL_SECONDS", 0.3)
     async with open_relay(database) as relay:

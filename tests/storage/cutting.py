@@ -1,0 +1,60 @@
+"""A door to the database that hangs up right after the server answered a chosen statement: the answer is lost."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import trio
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+
+class CuttingDoor:
+    """Passes everything on, until the client says ``cut_on``: that reaches the server, its answer nobody."""
+
+    def __init__(self, database: str) -> None:
+        parameters = conninfo_to_dict(database)
+        self._socket = f"{parameters['host']}/.s.PGSQL.{parameters['port']}"
+        self.cut_on: bytes | None = None
+        self.cuts = 0
+
+    async def serve(self, client: trio.SocketStream) -> None:
+        """One connection."""
+        server = await trio.open_unix_socket(self._socket)
+        armed = False
+
+        async def to_server() -> None:
+            nonlocal armed
+            async for data in client:
+                armed = armed or (self.cut_on is not None and self.cut_on in data)
+                await server.send_all(data)
+
+        async def to_client() -> None:
+            async for data in server:
+                if armed:
+                    self.cut_on = None
+                    self.cuts += 1
+                    return
+                await client.send_all(data)
+
+        async with client, server, trio.open_nursery() as nursery:
+            for way in (to_server, to_client):
+
+                async def until_broken(way: object = way) -> None:
+                    with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                        await way()  # type: ignore[operator]  # one of the two above
+                    nursery.cancel_scope.cancel()
+
+                nursery.start_soon(until_broken)
+
+
+@asynccontextmanager
+async def cutting_door(database: str) -> AsyncIterator[tuple[CuttingDoor, str]]:
+    """The door and the connection string that leads through it."""
+    door = CuttingDoor(database)
+    async with trio.open_nursery() as nursery:
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        port = listener.socket.getsockname()[1]
+        nursery.start_soon(trio.serve_listeners, door.serve, [listener])
+        yield door, make_conninfo(database, host="127.0.0.1", port=port)
+        nursery.cancel_scope.cancel()

