@@ -20,7 +20,9 @@ _ZERO = "0.00000000"
 _DAY_MILLISECONDS = 86_400_000
 _DEAD_FIELDS = (
     "lastPrice", "lastQty", "bidPrice", "bidQty", "askPrice", "askQty", "openPrice", "highPrice", "lowPrice",
+    "volume", "quoteVolume",
 )  # fmt: skip
+_DEAD_MINI_FIELDS = ("openPrice", "highPrice", "lowPrice", "lastPrice", "volume", "quoteVolume")
 
 
 class TickerRows:
@@ -34,6 +36,7 @@ class TickerRows:
             "FULL": self._full_row,
             "MINI": self._mini_row,
         }
+        self._dead_writers = {"price": _price_row, "FULL": self._dead_row, "MINI": self._dead_mini_row}
         self._known: dict[str, dict[str, tuple[int, str]]] = {kind: {} for kind in self._writers}
 
     async def rows(self, kind: str, pairs: list[Pair], tick: int) -> bytes:
@@ -51,7 +54,7 @@ class TickerRows:
         known = self._known[kind].get(pair.symbol)
         if known is None or known[0] != moved:
             quote = self._market.quote(pair, moved)
-            writer = self._writers[kind] if pair.traded or kind == "price" else self._dead_row
+            writer = (self._writers if pair.traded else self._dead_writers)[kind]
             known = (moved, writer(pair, quote))
             self._known[kind][pair.symbol] = known
         return known[1]
@@ -94,16 +97,24 @@ class TickerRows:
         )
 
     def _dead_row(self, pair: Pair, quote: Quote) -> str:
-        """A pair without a trade: zeros in the provider's two spellings, ids of -1, sometimes an old closing price."""
+        """A pair without a trade: zeros in the provider's two spellings, sometimes an old closing price."""
         previous = f"{quote.last / 10**pair.decimals:.8f}" if pair.status == "BREAK" else _ZERO
-        age = mix(pair.key, 21) % 40_000_000 if pair.status == "BREAK" else 0
-        closed = self._clock.milliseconds_at(0) - age * 1000
-        middle = "".join(f'"{name}":"{_ZERO}",' for name in _DEAD_FIELDS)
         return (
             f'{{"symbol":"{pair.symbol}","priceChange":"{_ZERO}","priceChangePercent":"0","weightedAvgPrice":"0",'
-            f'"prevClosePrice":"{previous}",{middle}"volume":"{_ZERO}","quoteVolume":"{_ZERO}",'
-            f'"openTime":{closed - _DAY_MILLISECONDS},"closeTime":{closed},"firstId":-1,"lastId":-1,"count":0}}'
+            f'"prevClosePrice":"{previous}",{_zeros(_DEAD_FIELDS)}{self._dead_day(pair)}'
         )
+
+    def _dead_mini_row(self, pair: Pair, quote: Quote) -> str:
+        return f'{{"symbol":"{pair.symbol}",{_zeros(_DEAD_MINI_FIELDS)}{self._dead_day(pair)}'
+
+    def _dead_day(self, pair: Pair) -> str:
+        age = mix(pair.key, 21) % 40_000_000 if pair.status == "BREAK" else 0
+        closed = self._clock.milliseconds_at(0) - age * 1000
+        return f'"openTime":{closed - _DAY_MILLISECONDS},"closeTime":{closed},"firstId":-1,"lastId":-1,"count":0}}'
+
+
+def _zeros(names: tuple[str, ...]) -> str:
+    return "".join(f'"{name}":"{_ZERO}",' for name in names)
 
 
 def turnover(pair: Pair, tick: int) -> float:

@@ -9,17 +9,15 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import trio
-
 from etl_actors.sandbox.assets import Asset
 from etl_actors.sandbox.chance import key_of, mix, share
 from etl_actors.sandbox.clock import Clock
 from etl_actors.sandbox.currencies import units_per_dollar
 from etl_actors.sandbox.market import Market
 from etl_actors.sandbox.messages import Request
+from etl_actors.sandbox.turns import Turns
 from etl_actors.sandbox.walk import DAY_TICKS
 
-_SLICE = 20
 _LARGEST_PAGE = 250
 _PERIODS = {"1h": 1 / 24, "24h": 1.0, "7d": 7.0}
 _ORDERS = ("market_cap_desc", "market_cap_asc", "volume_desc", "volume_asc", "id_asc", "id_desc")
@@ -74,7 +72,12 @@ class CoinList:
 
     async def body(self, question: Question, tick: int) -> bytes:
         """One page."""
-        ranked = self._ranked(tick)
+        turns = Turns()
+        values = {}
+        for coin in self._market.coins:
+            values[coin.slug] = coin.supply * self._market.dollars(coin, tick)
+            await turns.offer()
+        ranked = list(enumerate(sorted(self._market.coins, key=lambda coin: -values[coin.slug]), start=1))
         if question.ids or question.symbols:
             ranked = [
                 entry
@@ -84,14 +87,10 @@ class CoinList:
         start = (question.page - 1) * question.per_page
         chosen = _ordered(ranked, question.order)[start : start + question.per_page]
         rows = []
-        for place in range(0, len(chosen), _SLICE):
-            rows += [self._row(rank, coin, question, tick) for rank, coin in chosen[place : place + _SLICE]]
-            await trio.lowlevel.checkpoint()
+        for rank, coin in chosen:
+            rows.append(self._row(rank, coin, question, tick))
+            await turns.offer()
         return json.dumps(rows, separators=(",", ":"), ensure_ascii=False).encode()
-
-    def _ranked(self, tick: int) -> list[tuple[int, Asset]]:
-        coins = sorted(self._market.coins, key=lambda coin: -coin.supply * self._market.dollars(coin, tick))
-        return list(enumerate(coins, start=1))
 
     def _row(self, rank: int, coin: Asset, question: Question, tick: int) -> dict[str, object]:
         rate = units_per_dollar(self._market, question.currency, tick)

@@ -42,7 +42,6 @@ class Walk:
         self._last: tuple[int, float] = (-1, 0.0)
         self._offset = 0.0
         self._offset = log(start) - self.at(0)
-        self._grid.clear()
         self._last = (-1, 0.0)
 
     def at(self, tick: int) -> float:
@@ -50,7 +49,7 @@ class Walk:
         position = tick + _ORIGIN
         if position == self._last[0]:
             return self._last[1]
-        value = self._between(position)
+        value = self._between(position) + self._offset
         for place, (level, mask, half) in enumerate(_BUMPS):
             inside = position & mask
             if not inside:
@@ -65,12 +64,12 @@ class Walk:
 
     def roughly_at(self, tick: int) -> float:
         """The same without the bumps narrower than the grid: good enough for a price of yesterday."""
-        return self._between(tick + _ORIGIN)
+        return self._between(tick + _ORIGIN) + self._offset
 
     def points(self, span: tuple[int, int]) -> list[float]:
         """The points of the grid from one index to another, both included."""
         if self._recent[0] != span:
-            self._recent = (span, [self._point(index) for index in range(span[0], span[1] + 1)])
+            self._recent = (span, [self._point(index) + self._offset for index in range(span[0], span[1] + 1)])
         return self._recent[1]
 
     def _between(self, position: int) -> float:
@@ -85,7 +84,7 @@ class Walk:
         if len(self._grid) > _REMEMBERED:
             self._grid.clear()
         if index % _SPAN == 0:
-            value = self._offset + sum(self._stride(span) for span in range(index // _SPAN))
+            value = sum(self._stride(span) for span in range(index // _SPAN))
         else:
             low = index & -index
             level = GRID_LEVELS + low.bit_length()

@@ -129,7 +129,11 @@ async def _send(client: httpx.AsyncClient, request: httpx.Request, progress: Pro
 
 
 async def _head(client: httpx.AsyncClient, request: httpx.Request, progress: Progress) -> httpx.Response:
-    response = await client.send(request, stream=True)
+    try:
+        response = await client.send(request, stream=True)
+    except BaseException:
+        await progress.abandon()
+        raise
     progress.answered(response)
     return response
 

@@ -47,6 +47,7 @@ class Progress:
         self.expected: int | None = None
         self.response: httpx.Response | None = None
         self._on_whole = on_whole
+        self._dialled_stream: Any = None  # httpcore's AsyncNetworkStream; httpx does not publish the type
 
     async def trace(self, name: str, info: dict[str, Any]) -> None:
         """The ``trace`` extension of the request."""
@@ -54,11 +55,19 @@ class Progress:
         self.phase = _BEGINS.get(step, self.phase)
         if step == "connect_tcp.started":
             self.dialled = True
+        elif step == "connect_tcp.complete":
+            self._dialled_stream = info["return_value"]
         elif step == "send_request_headers.started":
             self.sent_at = trio.current_time()
         elif step == "receive_response_body.complete":
             self.whole_at = trio.current_time()
             self._on_whole()
+
+    async def abandon(self) -> None:
+        """Closes what httpcore leaves open when a TLS handshake is cancelled; it only closes after its own timeout."""
+        if self.phase is Phase.SECURING and self._dialled_stream is not None:
+            with trio.CancelScope(shield=True):
+                await self._dialled_stream.aclose()
 
     def answered(self, response: httpx.Response) -> None:
         """The head of the answer is here."""

@@ -53,8 +53,8 @@ def _mend(text: str, position: int, what: str) -> str:
         return "write a number between backticks: `0`"
     if "nclosed" in what:
         return f"close the {here}"
-    if here.isalnum() or here in "-_":
-        return 'write a name that is not only letters, digits and _ in double quotes: "24h-change"'
     if position >= len(text):
         return "complete it"
+    if here.isalnum() or here in "-_":
+        return 'write a name that is not only letters, digits and _ in double quotes: "24h-change"'
     return "https://jmespath.org has the grammar"

@@ -10,7 +10,7 @@ import re
 
 from .numbers import shortened
 
-_TITLE = re.compile(rb"<title[^>]*>(.{0,400}?)</title>", re.IGNORECASE | re.DOTALL)
+_TITLE = re.compile(rb"<title[^>]{0,200}>(.{0,400}?)</title>", re.IGNORECASE | re.DOTALL)
 _PLACE = re.compile(r" ?\(byte (?P<place>[0-9]+)\)")
 _LONE_SURROGATE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})")
 _NOT_FINITE = re.compile(rb"-?(?:NaN|Infinity|nan|inf)\b")

@@ -14,13 +14,13 @@ import msgspec
 
 from ..errors import PayloadRefused
 from .breakage import explain_breakage
-from .numbers import MAX_DIGITS, MAX_EXPONENT, exact_number
+from .numbers import MAX_BITS, MAX_DIGITS, MAX_EXPONENT, exact_number
 
 _BOM = b"\xef\xbb\xbf"
-_MAX_BITS = 3_322
 _ESCAPED_NUL = b"\\u0000"
-# A string is matched whole, so that what looks like a number inside it is left alone.
-_STRING_OR_EXPONENT = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.]*E[+-]?[0-9]+')
+# A string is matched whole, so that what looks like a number inside it is left alone. Possessive, so that no body can
+# make it slow.
+_STRING_OR_NUMBER = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|-?[0-9.]++(?:E[+-]?[0-9]+)?')
 _MAYBE_EXPONENT = re.compile(rb"[0-9]E[+-]?[0-9]")
 _ENDLESS = f"the provider sent a number too long to be kept (more than {MAX_DIGITS:,} digits, or an exponent beyond"
 _ENDLESS += f" ±{MAX_EXPONENT:,})"
@@ -48,7 +48,7 @@ def encode_json(value: Any) -> bytes:
     encoded = _encode(value)
     if _MAYBE_EXPONENT.search(encoded) is None:
         return encoded
-    return _STRING_OR_EXPONENT.sub(_without_exponent, encoded)
+    return _STRING_OR_NUMBER.sub(_without_exponent, encoded)
 
 
 def contains_nul(document: Any) -> bool:
@@ -81,7 +81,7 @@ def _check_shape(document: Any, max_depth: int) -> None:
                     continue
                 if kind is dict or kind is list:
                     below.append(value)
-                elif kind is int and value.bit_length() > _MAX_BITS:
+                elif kind is int and value.bit_length() > MAX_BITS:
                     raise PayloadRefused(_ENDLESS)
         if not below:
             return
@@ -105,7 +105,7 @@ def _exact(text: str) -> Decimal:
 
 def _without_exponent(match: re.Match[bytes]) -> bytes:
     text = match[0]
-    if text.startswith(b'"'):
+    if text.startswith(b'"') or b"E" not in text:
         return text
     return (exact_number(text.decode("ascii")) or "0").encode("ascii")
 

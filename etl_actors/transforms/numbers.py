@@ -14,7 +14,7 @@ from ..messages import Number
 MAX_DIGITS = 1_000
 MAX_EXPONENT = 1_000
 # An int of more bits than this has more than MAX_DIGITS digits; asking its text is refused by Python far beyond.
-_MAX_BITS = 3_322
+MAX_BITS = 3_322
 
 _PLAIN = re.compile(r"(?:-(?!0*\.?0*\Z))?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _ANY = re.compile(r"([+-]?)(?=\.?[0-9])([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]+))?")
@@ -70,7 +70,7 @@ def shortened(text: str, limit: int = _SHOWN) -> str:
 
 
 def _whole_text(value: int) -> str:
-    if value.bit_length() > _MAX_BITS:
+    if value.bit_length() > MAX_BITS:
         raise ValueError(f"a number of more than {MAX_DIGITS:,} digits")
     return str(value)
 

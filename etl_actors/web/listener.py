@@ -65,10 +65,17 @@ def abort_connections(port: int) -> int:
     """Reset every connection that was accepted on ``port``; returns how many. Nothing waits for them any more."""
     aborted = 0
     for name in os.listdir("/dev/fd"):  # noqa: PTH208 - names of descriptors, not paths
-        with suppress(OSError, ValueError), socket.socket(fileno=os.dup(int(name))) as connection:
-            connection.getpeername()
-            if connection.getsockname()[1] == port:
+        # What is no socket, or closed by now, is none of ours.
+        with suppress(OSError), socket.socket(fileno=os.dup(int(name))) as connection:
+            if _is_accepted_on(connection, port):
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 connection.shutdown(socket.SHUT_RDWR)
                 aborted += 1
     return aborted
+
+
+def _is_accepted_on(connection: socket.socket, port: int) -> bool:
+    if connection.family not in {socket.AF_INET, socket.AF_INET6}:
+        return False
+    connection.getpeername()  # raises for the listening socket itself
+    return bool(connection.getsockname()[1] == port)

@@ -222,7 +222,7 @@ async def test_reset_is_told_as_such() -> None:
         (b"HTTP/1.1 200 OK\r\n" + b"X: a\r\n" * 40_000 + b"\r\n", r"headers are too long$"),
         (response(b"x", "Content-Encoding: br"), r"^the answer is encoded as br, which was not asked for$"),
         (response(b"x", "Content-Encoding: gzip, gzip"), r"^the answer is encoded as gzip, gzip, which"),
-        (response(b"x", "Content-Encoding: gzip"), r"^the compressed answer is damaged$"),
+        (response(b"plain text", "Content-Encoding: gzip"), r"^the compressed answer is damaged$"),
     ],
 )
 async def test_broken_http_is_one_sentence(sent, said) -> None:
@@ -357,12 +357,12 @@ async def test_cancellation_after_the_last_byte_loses_nothing(monkeypatch) -> No
 
 async def test_thousand_tiny_chunks_let_others_run() -> None:
     """A body in one-byte chunks arrives whole and does not hold the loop."""
-    async with provider(saying(CHUNKED + b"1\r\nx\r\n" * 10_000 + b"0\r\n\r\n")) as url:
-        async with trio.open_nursery() as nursery:
-            worst: list[float] = []
-            nursery.start_soon(watch, worst)
-            answer = await ask(url)
-            nursery.cancel_scope.cancel()
+    worst: list[float] = []
+    script = saying(CHUNKED + b"1\r\nx\r\n" * 10_000 + b"0\r\n\r\n")
+    async with provider(script) as url, trio.open_nursery() as nursery:
+        nursery.start_soon(watch, worst)
+        answer = await ask(url)
+        nursery.cancel_scope.cancel()
     assert answer.body == b"x" * 10_000
     assert max(worst) < 0.2
 
@@ -386,7 +386,7 @@ async def watch(worst: list[float]) -> None:
     """How long the loop was held, again and again."""
     while True:
         before = time.perf_counter()
-        await trio.sleep(0)
+        await trio.lowlevel.checkpoint()
         worst.append(time.perf_counter() - before)
 
 

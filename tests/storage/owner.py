@@ -32,6 +32,12 @@ def parent_of(pid: int) -> int:
     return int(stat.rpartition(")")[2].split()[1])
 
 
+def leave_a_child() -> None:
+    if not os.fork():
+        time.sleep(8)
+        os._exit(0)
+
+
 async def add_row(server: EmbeddedPostgres) -> int:
     async with await Connection.connect(server.conninfo, autocommit=True) as connection:
         await connection.execute("CREATE TABLE IF NOT EXISTS starts (at timestamptz DEFAULT now())")
@@ -48,9 +54,8 @@ async def own(data_dir: Path, machine_folder: Path) -> None:
 
     async with open_embedded(data_dir, progress=progress, machine_folder=machine_folder) as server:
         rows = await add_row(server)
-        if "FORK" in os.environ and not os.fork():
-            time.sleep(8)
-            os._exit(0)
+        if "FORK" in os.environ:
+            leave_a_child()
         say(conninfo=server.conninfo, pid=server.pid, guardian=parent_of(server.pid), rows=rows)
         async with trio.open_nursery() as nursery:
 

@@ -22,10 +22,9 @@ class Relay:
     async def serve(self, stream: trio.SocketStream) -> None:
         self.accepted += 1
         server = await trio.open_unix_socket(self._socket)
-        async with stream, server:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._pass_on, stream, server, nursery.cancel_scope)
-                nursery.start_soon(self._pass_on, server, stream, nursery.cancel_scope)
+        async with stream, server, trio.open_nursery() as nursery:
+            nursery.start_soon(self._pass_on, stream, server, nursery.cancel_scope)
+            nursery.start_soon(self._pass_on, server, stream, nursery.cancel_scope)
 
     async def _pass_on(self, source: trio.SocketStream, target: trio.SocketStream, scope: trio.CancelScope) -> None:
         with suppress(trio.BrokenResourceError):

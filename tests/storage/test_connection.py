@@ -7,15 +7,19 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
 import psycopg
 import pytest
 import trio
+import trio.testing
 from psycopg.pq import TransactionStatus
+from psycopg.waiting import Ready, Wait
 
 from etl_actors.storage.connection import Connection
+from etl_actors.storage.readiness import ready_nowait, wait_ready
 
 from ..postgres import KeptServer
 from .relay import open_relay
@@ -94,6 +98,31 @@ async def test_large_requests_and_replies_do_not_deadlock(database: str) -> None
         async with connection.pipeline():
             cursors = [await connection.execute("SELECT repeat(%s, 10)", (body,)) for _ in range(50)]
         assert all([len((await cursor.fetchone())[0]) == 1_000_000 for cursor in cursors])  # type: ignore[index]
+
+
+async def test_both_directions_are_waited_for_at_once() -> None:
+    """With a full send buffer, whichever direction becomes ready first ends the wait; closing ends it too."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                ours.send(b"x" * 65536)
+        assert ready_nowait(ours.fileno(), Wait.RW) == Ready.NONE
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(later, lambda: theirs.send(b"x"))
+            assert await wait_ready(ours.fileno(), Wait.RW) == Ready.R
+        assert ready_nowait(ours.fileno(), Wait.RW) == Ready.R
+        ours.recv(1)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(later, lambda: trio.lowlevel.notify_closing(ours))
+            with pytest.raises(trio.ClosedResourceError):
+                await wait_ready(ours.fileno(), Wait.RW)
+
+
+async def later(act: Callable[[], object]) -> None:
+    await trio.testing.wait_all_tasks_blocked()
+    act()
 
 
 async def test_cancelled_task_cancels_the_query_on_the_server(database: str) -> None:
@@ -249,9 +278,11 @@ async def test_notifications_arrive_and_time_out(database: str) -> None:
 
 async def test_second_host_is_tried_when_the_first_refuses(database: str) -> None:
     """Several hosts in one connection string are tried in turn."""
-    async with open_relay(database) as relay:
-        async with await connect(database, host="127.0.0.2,127.0.0.1", port=relay.port) as connection:
-            assert connection.info.hostaddr == "127.0.0.1"
+    async with (
+        open_relay(database) as relay,
+        await connect(database, host="127.0.0.2,127.0.0.1", port=relay.port) as connection,
+    ):
+        assert connection.info.hostaddr == "127.0.0.1"
 
 
 class TwoAddresses(trio.abc.HostnameResolver):
@@ -268,9 +299,11 @@ async def test_every_address_of_a_name_is_tried(database: str) -> None:
     """A name with several addresses, of which the first refuses, leads to the second."""
     before = trio.socket.set_custom_hostname_resolver(TwoAddresses())
     try:
-        async with open_relay(database) as relay:
-            async with await connect(database, host="db.example.test", port=relay.port) as connection:
-                assert (connection.info.host, connection.info.hostaddr) == ("db.example.test", "127.0.0.1")
+        async with (
+            open_relay(database) as relay,
+            await connect(database, host="db.example.test", port=relay.port) as connection,
+        ):
+            assert (connection.info.host, connection.info.hostaddr) == ("db.example.test", "127.0.0.1")
     finally:
         trio.socket.set_custom_hostname_resolver(before)
 

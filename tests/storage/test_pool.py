@@ -29,6 +29,16 @@ async def terminate_all(pool_conninfo: str, pids: set[int]) -> None:
             await other.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
 
 
+async def stay_idle(connection: Connection[Any]) -> None:
+    await connection.execute("SELECT 1")
+    await trio.sleep(0.2)
+    await connection.execute("SELECT 1")
+
+
+async def lose_server(connection: Connection[Any]) -> None:
+    await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
 async def test_minimum_is_open_before_the_first_loan(database: str) -> None:
     """``min_connections`` are open when the block begins, none when it has ended."""
     async with open_pool(database, min_connections=2, max_connections=3) as pool:
@@ -180,10 +190,13 @@ async def test_every_new_connection_is_configured(database: str) -> None:
     async def configure(connection: Connection[Any]) -> None:
         await connection.execute("SET application_name = 'configured'")
 
-    async with open_pool(database, max_connections=2, configure=configure) as pool:
-        async with pool.connection(), pool.connection() as connection:
-            row = await (await connection.execute("SHOW application_name")).fetchone()
-            assert row == ("configured",)
+    async with (
+        open_pool(database, max_connections=2, configure=configure) as pool,
+        pool.connection(),
+        pool.connection() as connection,
+    ):
+        row = await (await connection.execute("SHOW application_name")).fetchone()
+        assert row == ("configured",)
 
     async def refuse(connection: Connection[Any]) -> None:
         await connection.execute("SET nonsense = 1")
@@ -206,8 +219,7 @@ async def test_server_lost_inside_the_block_is_unavailable(database: str) -> Non
     async with open_pool(database, min_connections=1, max_connections=1) as pool:
         with pytest.raises(StorageUnavailable):
             async with pool.connection() as connection:
-                await terminate_all(database, {await backend(connection)})
-                await connection.execute("SELECT 1")
+                await lose_server(connection)
         assert pool.statistics().open == 0
 
 
@@ -217,9 +229,7 @@ async def test_frozen_transaction_ended_by_the_server_is_unavailable(database: s
     async with open_pool(conninfo, max_connections=1) as pool:
         with pytest.raises(StorageUnavailable) as lost:
             async with pool.connection() as connection, connection.transaction():
-                await connection.execute("SELECT 1")
-                await trio.sleep(0.2)
-                await connection.execute("SELECT 1")
+                await stay_idle(connection)
         assert isinstance(lost.value.__cause__, psycopg.Error)
 
 
