@@ -6,9 +6,9 @@ tells how it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 import httpx
 from msgspec import Struct
@@ -29,7 +29,7 @@ from .storage.opening import Storage
 from .storage.symbols import store_symbols
 from .transforms.documents import decode_document, encode_json
 from .transforms.mapping import Mapping as ItemMapping
-from .transforms.symbols import SymbolTable, read_symbols, shipped_snapshot
+from .transforms.symbols import SymbolTable, shipped_snapshot, symbol_reader
 
 # First polls are spread, so that eight answers do not arrive in one instant; the page fills within two seconds all
 # the same.
@@ -48,19 +48,36 @@ class Assembly(Struct, frozen=True, kw_only=True):
     surveyors: tuple[Surveyor, ...]
 
 
-def compile_mappings(configuration: Configuration, tables: dict[str, SymbolTable]) -> dict[str, ItemMapping]:
-    """The mapping of every connector; raises :class:`ConfigError` with every expression that is wrong."""
-    mappings: dict[str, ItemMapping] = {}
+class Compiled(Struct, frozen=True):
+    """Every expression of a configuration, compiled: how connectors map, and how symbol tables are read."""
+
+    mappings: dict[str, ItemMapping]
+    symbol_readers: dict[str, Callable[[Any], Pairs]]
+
+
+def compile_expressions(configuration: Configuration, tables: dict[str, SymbolTable]) -> Compiled:
+    """Compile everything; raises :class:`ConfigError` with every expression that is wrong.
+
+    The mappings hold ``tables``, by source; tables that are missing are made, empty.
+    """
+    compiled = Compiled({}, {})
     mistakes: list[tuple[str, str, str]] = []
     for one in configuration.connectors:
         table = tables.setdefault(one.source_id, SymbolTable())
         try:
-            mappings[one.connector_id] = ItemMapping(one, table, file=configuration.origin.get(one.connector_id, ""))
+            mapping = ItemMapping(one, table, file=configuration.origin.get(one.connector_id, ""))
+            compiled.mappings[one.connector_id] = mapping
+        except ConfigError as error:
+            mistakes.extend(error.mistakes)
+    for source_id, settings in configuration.symbols.items():
+        try:
+            reader = symbol_reader(settings, source_id=source_id, file=configuration.symbol_origin.get(source_id, ""))
+            compiled.symbol_readers[source_id] = reader
         except ConfigError as error:
             mistakes.extend(error.mistakes)
     if mistakes:
         raise ConfigError(*mistakes)
-    return mappings
+    return compiled
 
 
 def assemble(
@@ -69,10 +86,10 @@ def assemble(
     client: httpx.AsyncClient,
     *,
     tables: dict[str, SymbolTable],
-    mappings: dict[str, ItemMapping],
+    compiled: Compiled,
     stored_pairs: Mapping[str, Pairs],
 ) -> Assembly:
-    """All actors, joined. ``tables`` are those that ``mappings`` hold."""
+    """All actors, joined. ``tables`` are those that ``compiled`` holds."""
     service = configuration.service
     limits = {name: Limit(settings) for name, settings in configuration.limits.items()}
     decode = partial(decode_document, max_depth=service.upstream.max_depth)
@@ -84,14 +101,16 @@ def assemble(
             decode=decode,
             claim=storage.claims.claim,
             backoff=Backoff(),
-            inspector=mappings[one.connector_id],
+            inspector=compiled.mappings[one.connector_id],
             limit=limits.get(one.limit) if one.limit else None,
             stagger_seconds=place * min(LONGEST_STAGGER_SECONDS, one.interval_seconds / len(enabled)),
         )
         for place, one in enumerate(enabled)
     }
     surveyors = {
-        source_id: _surveyor(source_id, settings, configuration, client, storage, limits, tables, stored_pairs)
+        source_id: _surveyor(
+            source_id, settings, configuration, client, storage, limits, tables, compiled, stored_pairs
+        )
         for source_id, settings in configuration.symbols.items()
     }
     waiting_for = {
@@ -99,7 +118,7 @@ def assemble(
         for one in enabled
         if one.source_id in surveyors and one.source_id not in stored_pairs
     }
-    transformer = Transformer(mappings.__getitem__, encode_json)
+    transformer = Transformer(compiled.mappings.__getitem__, encode_json)
     broadcaster = Broadcaster(buffer_bytes=service.live.subscriber_buffer_bytes)
     janitor = Janitor(storage.retention)
     loader = Loader(
@@ -128,11 +147,11 @@ def assemble(
     )
 
 
-def symbol_tables(configuration: Configuration, stored: Mapping[str, Pairs], snapshots: Path) -> dict[str, SymbolTable]:
+def symbol_tables(configuration: Configuration, stored: Mapping[str, Pairs]) -> dict[str, SymbolTable]:
     """What each source's pairs are made of, as far as known before it was asked: stored, else the shipped snapshot."""
     tables: dict[str, SymbolTable] = {}
     for source_id in configuration.symbols:
-        tables[source_id] = SymbolTable(dict(stored.get(source_id) or shipped_snapshot(source_id, snapshots)))
+        tables[source_id] = SymbolTable(dict(stored.get(source_id) or shipped_snapshot(source_id)))
     return tables
 
 
@@ -151,6 +170,7 @@ def _surveyor(
     storage: Storage,
     limits: dict[str, Limit],
     tables: dict[str, SymbolTable],
+    compiled: Compiled,
     stored_pairs: Mapping[str, Pairs],
 ) -> Surveyor:
     """A symbol table is read like a connector that nobody sees."""
@@ -165,7 +185,7 @@ def _surveyor(
 
     def read(body: bytes) -> Pairs:
         document = decode_document(body, max_depth=configuration.service.upstream.max_depth)
-        return read_symbols(document, settings)
+        return compiled.symbol_readers[source_id](document)
 
     async def admit() -> None:
         if settings.limit:

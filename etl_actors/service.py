@@ -14,11 +14,10 @@ import structlog
 import trio
 
 from . import __version__
-from .assembly import Assembly, assemble, compile_mappings, symbol_tables
+from .assembly import Assembly, assemble, compile_expressions, symbol_tables
 from .errors import EtlActorsError, ServiceFailed, UsageError
 from .progress import Progress, progress
 from .settings import Configuration
-from .shipped import shipped_config
 from .sources.exchange import open_client
 from .status import StatusBoard
 from .storage.opening import Storage, open_storage
@@ -80,7 +79,7 @@ async def serve(
     if not configuration.connectors:
         log.warning("service.no_connectors")
     # Wrong expressions and a taken port are told before anything is opened.
-    compile_mappings(configuration, {})
+    compile_expressions(configuration, {})
     with open_listener(host, port, stuck_seconds=settings.live.stuck_seconds) as listener, progress() as step:
         async with (
             open_storage(
@@ -89,13 +88,13 @@ async def serve(
             open_client(settings.upstream, __version__) as client,
         ):
             stored = await storage.reader.symbol_tables()
-            tables = symbol_tables(configuration, stored, shipped_config())
+            tables = symbol_tables(configuration, stored)
             assembly = assemble(
                 configuration,
                 storage,
                 client,
                 tables=tables,
-                mappings=compile_mappings(configuration, tables),
+                compiled=compile_expressions(configuration, tables),
                 stored_pairs=stored,
             )
             statuses = _status_board(configuration, storage, assembly)

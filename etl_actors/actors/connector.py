@@ -123,11 +123,10 @@ class ConnectorActor:
         self._alarm.due = tick = started + self._stagger_seconds
         await self._alarm.wait()
         hold = await self._poll(extracted_send)
-        # By now the others of the limit have joined. Stretched intervals stretch the stagger too, or all calls of a
-        # provider would come at the beginning of each long interval and none during the rest of it.
-        wanted = self._connector.interval_seconds
-        factor = self._interval() / wanted if wanted > 0 else 1.0
-        ticks = Ticks(phase=started + self._stagger_seconds * factor, interval=self._interval())
+        # By now the others of the limit have joined. Stretched intervals are spread, or all calls of a provider would
+        # come at the beginning of each long interval and queue at its gate, and none during the rest of it.
+        spread = self._limit.spread_seconds(self.connector_id)
+        ticks = Ticks(phase=started + self._stagger_seconds + spread, interval=self._interval())
         while True:
             now = trio.current_time()
             after = max(now, ticks.phase) if ticks.interval > 0 else now

@@ -56,7 +56,7 @@ class Intake:
 
     async def take(self, reading: Reading, extracted_send: trio.MemorySendChannel[Extracted]) -> bool:
         """Sends what is new; False when nothing is. PollFailed when the answer is an error or no document."""
-        with trio.CancelScope():
+        with trio.CancelScope(shield=True):
             digest = await self._digest(reading.body)
             if digest is not None and digest == self.checkpoint.body_hash:
                 return False

@@ -45,6 +45,8 @@ class Limit(Protocol):
 
     def throttled(self, connector_id: str) -> bool: ...
 
+    def spread_seconds(self, connector_id: str) -> float: ...
+
     def held_seconds(self) -> float: ...
 
     async def admit(self, cost: float) -> None: ...
@@ -69,6 +71,9 @@ class Unlimited:
 
     def throttled(self, connector_id: str) -> bool:
         return False
+
+    def spread_seconds(self, connector_id: str) -> float:
+        return 0.0
 
     def held_seconds(self) -> float:
         return 0.0

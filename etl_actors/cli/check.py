@@ -22,11 +22,11 @@ Examples:
 @config_option
 def check(config: Path) -> None:
     """Validate a config folder without starting, and print its call budget. Exit code 0 when sound, 2 when not."""
-    from ..assembly import compile_mappings  # --help need not wait for all of it
+    from ..assembly import compile_expressions  # --help need not wait for all of it
     from ..budget import Budget, budget
 
     configuration = read_configuration(config, os.environ)
-    compile_mappings(configuration, {})
+    compile_expressions(configuration, {})
     enabled = sum(one.enabled for one in configuration.connectors)
     click.secho(f"{config}: sound, {enabled} of {len(configuration.connectors)} connectors enabled", fg="green")
     found: Budget = budget(configuration)

@@ -39,13 +39,14 @@ class ConnectorFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Configuration(Struct, frozen=True, kw_only=True):
-    """A whole config folder, sound in itself. ``origin`` tells which file a connector came from."""
+    """A whole config folder, sound in itself. ``origin`` and ``symbol_origin`` tell which file a thing came from."""
 
     service: ServiceSettings = msgspec.field(default_factory=ServiceSettings)
     limits: dict[str, LimitSettings] = {}
     symbols: dict[str, SymbolSettings] = {}
     connectors: tuple[ConnectorSettings, ...] = ()
     origin: dict[str, str] = {}
+    symbol_origin: dict[str, str] = {}
 
 
 def read_configuration(folder: Path, environment: Mapping[str, str]) -> Configuration:
@@ -102,6 +103,7 @@ def _decode(
             return msgspec.convert(resolved, kind, strict=True, dec_hook=decode_secret)
         except msgspec.ValidationError as error:
             path, reason = _explain(error, kind)
+            path = _named(resolved, path, kind, str(error))
             parent, key = _locate(resolved, path)
             if parent is not None and isinstance(parent[key], Interpolated):
                 value = as_scalar(parent[key])
@@ -143,10 +145,26 @@ def _known_keys(kind: type) -> set[str]:
     return keys
 
 
+def _named(document: Any, path: str, kind: type, complaint: str) -> str:
+    """``path`` with the name of the table where msgspec says ``[...]``: the one that is wrong by itself too."""
+    before, wildcard, after = path.partition("[...]")
+    if not wildcard:
+        return path
+    parent, key = _locate(document, before)
+    for name in parent[key] if parent is not None else ():
+        alone = {**document, before: {name: parent[key][name]}}
+        try:
+            msgspec.convert(alone, kind, strict=True, dec_hook=decode_secret)
+        except msgspec.ValidationError as error:
+            if str(error) == complaint:
+                return f"{before}.{name}{after}"
+    return path
+
+
 def _locate(document: Any, path: str) -> tuple[Any, Any]:
     """The container that holds the value at ``path`` and its key there; (None, None) when it is not there."""
     keys: list[str | int] = [
-        int(part[1:-1]) if part.startswith("[") else part for part in re.findall(r"\[\d+\]|\[\.\.\.\]|[^.\[\]]+", path)
+        int(part[1:-1]) if part.startswith("[") else part for part in re.findall(r"\[\d+\]|[^.\[\]]+", path)
     ]
     node = document
     try:
@@ -154,7 +172,7 @@ def _locate(document: Any, path: str) -> tuple[Any, Any]:
             node = node[key]
         if keys and node[keys[-1]] is not None:
             return node, keys[-1]
-    except (KeyError, IndexError, TypeError, ValueError):
+    except (KeyError, IndexError, TypeError):
         pass
     return None, None
 
@@ -172,9 +190,11 @@ def _merge(service: ServiceSettings, files: Mapping[str, ConnectorFile], mistake
     symbols: dict[str, SymbolSettings] = {}
     connectors: list[ConnectorSettings] = []
     origin: dict[str, str] = {}
+    symbol_origin: dict[str, str] = {}
     for file, content in files.items():
         _merge_tables(file, "limits", content.limits, limits, mistakes)
         _merge_tables(file, "symbols", content.symbols, symbols, mistakes)
+        symbol_origin.update(dict.fromkeys(content.symbols, file))
         for index, connector in enumerate(content.connectors):
             place = f"connectors[{index}]"
             if connector.connector_id in origin:
@@ -184,6 +204,9 @@ def _merge(service: ServiceSettings, files: Mapping[str, ConnectorFile], mistake
             origin[connector.connector_id] = file
             connectors.append(connector)
             mistakes.extend((file, f"{place}.{key}", reason) for key, reason in connector_mistakes(connector))
+    for name, table in symbols.items():
+        if table.limit is not None and table.limit not in limits:
+            mistakes.append((symbol_origin[name], f"symbols.{name}.limit", f"no [limits.{table.limit}]"))
     for connector in connectors:
         if connector.limit is not None and connector.limit not in limits:
             known = ", ".join(sorted(limits)) or "none is declared"

@@ -59,6 +59,13 @@ class Limit:
             return False
         return self.held_seconds() > 0 or self._intervals[connector_id] > demand.interval * (1 + 1e-9)
 
+    def spread_seconds(self, connector_id: str) -> float:
+        """This connector's place within its stretched interval, so that their calls come evenly; 0 when none is."""
+        interval = self._intervals[connector_id]
+        if interval <= self._demands[connector_id].interval * (1 + 1e-9):
+            return 0.0
+        return interval * sorted(self._demands).index(connector_id) / len(self._demands)
+
     def held_seconds(self) -> float:
         """For how long nobody is let through; 0 when the gate is not held."""
         return max(self._held_until - self._clock(), 0.0)

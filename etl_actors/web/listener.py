@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import stat
 import struct
 import sys
 from contextlib import suppress
@@ -65,12 +66,16 @@ def abort_connections(port: int) -> int:
     """Reset every connection that was accepted on ``port``; returns how many. Nothing waits for them any more."""
     aborted = 0
     for name in os.listdir("/dev/fd"):  # noqa: PTH208 - names of descriptors, not paths
-        # What is no socket, or closed by now, is none of ours.
-        with suppress(OSError), socket.socket(fileno=os.dup(int(name))) as connection:
-            if _is_accepted_on(connection, port):
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                connection.shutdown(socket.SHUT_RDWR)
-                aborted += 1
+        with suppress(OSError):
+            descriptor = int(name)
+            if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                continue
+            # A duplicate, so that closing ours here leaves the one that Hypercorn holds to Hypercorn.
+            with socket.socket(fileno=os.dup(descriptor)) as connection:
+                if _is_accepted_on(connection, port):
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    connection.shutdown(socket.SHUT_RDWR)
+                    aborted += 1
     return aborted
 
 

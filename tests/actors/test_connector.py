@@ -243,7 +243,7 @@ async def test_shared_quota_stretches_and_shows(autojump_clock: MockClock) -> No
     limit = Limit(LimitSettings(requests_per_minute=5))
     sources = [ScriptedSource(OK) for _ in range(3)]
     actors = [
-        actor_of(source, limit=limit, stagger_seconds=k * 10 / 3, settings={"connector_id": f"c{k}"})
+        actor_of(source, limit=limit, stagger_seconds=k / 4, settings={"connector_id": f"c{k}"})
         for k, source in enumerate(sources)
     ]
     async with running(*actors):
@@ -251,10 +251,13 @@ async def test_shared_quota_stretches_and_shows(autojump_clock: MockClock) -> No
         statistics = actors[0].statistics()
         assert (statistics.state, round(statistics.effective_interval_seconds, 3)) == ("throttled", 36)
         await trio.sleep(3540)
-    assert all(100 <= len(source.asked_at) <= 101 for source in sources)
+    assert all(99 <= len(source.asked_at) <= 101 for source in sources)
     calls = sorted(at for source in sources for at in source.asked_at)
     assert all(later - sooner > 59.9 for sooner, later in zip(calls, calls[5:], strict=False))
-    assert [round(source.asked_at[50] % 36, 1) for source in sources] == [0, 12, 24]
+    # The second round is spread over the stretched interval, so nobody waits long at the gate.
+    assert [source.asked_at[:3] for source in sources] == [
+        [pytest.approx(first + 12 * k + k / 4, abs=0.6) for first in (-12 * k, 36, 72)] for k in range(3)
+    ]
 
 
 async def test_recovery_returns_to_the_schedule(autojump_clock: MockClock) -> None:

@@ -158,3 +158,17 @@ def test_the_fingerprint_changes_with_what_is_read_and_how_it_is_mapped(tmp_path
     assert replace(one, interval_seconds=3, connector_name="x").fingerprint() == one.fingerprint()
     assert replace(one, url="https://example.org/other").fingerprint() != one.fingerprint()
     assert replace(one, params={"a": 1}).fingerprint() != one.fingerprint()
+
+
+def test_tables_with_names_of_their_own_are_named_in_mistakes(tmp_path: Path) -> None:
+    """Limits and symbol tables; numbers of theirs may come from the environment too."""
+    limits = '[limits.fine]\nrequests_per_minute = 5\n[limits.slow]\nrequests_per_minute = "${CALLS:-7}"\n'
+    folder = write(tmp_path, a=limits)
+    assert read_configuration(folder, {}).limits["slow"].requests_per_minute == 7
+    assert mistakes(folder, {"CALLS": "many"}) == [
+        ("a.toml", "limits.slow.requests_per_minute", "expected `float | null`, got `str`")
+    ]
+    (folder / "connectors" / "a.toml").write_text(limits + "requests_per_minut = 1\n")
+    assert mistakes(folder) == [
+        ("a.toml", "limits.slow.requests_per_minut", "unknown key; did you mean 'requests_per_minute'?")
+    ]

@@ -79,7 +79,7 @@ def test_extra_keeps_what_was_sent_and_leaves_out_nulls() -> None:
 def test_an_asked_pair_is_kept_in_extra() -> None:
     """Also when nobody knows it; its symbols are then null."""
     table = SymbolTable({"BTCUSDT": ("BTC", "USDT")})
-    fields = {"coin_symbol": "base_asset(s)", "quote_symbol": "quote_asset(s)", "price": "p"}
+    fields: dict[str, Any] = {"coin_symbol": "base_asset(s)", "quote_symbol": "quote_asset(s)", "price": "p"}
     known = map_one({"s": "BTCUSDT", "p": "1"}, table, **fields)
     assert known == Item(coin_symbol="BTC", quote_symbol="USDT", price="1", extra='{"pair":"BTCUSDT"}')
     unknown = map_one({"s": "币安人生USDT", "p": "1"}, table, **fields)
