@@ -103,6 +103,7 @@ def assemble(
             backoff=Backoff(),
             inspector=compiled.mappings[one.connector_id],
             limit=limits.get(one.limit) if one.limit else None,
+            grace_seconds=service.server.drain_seconds / 2,
             stagger_seconds=place * min(LONGEST_STAGGER_SECONDS, one.interval_seconds / len(enabled)),
         )
         for place, one in enumerate(enabled)
