@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 import trio
-from quart import Blueprint, Response, request, websocket
+from quart import Blueprint, Response, websocket
 
+from .bodies import read_body
 from .ports import Publisher, Subscription
 from .problems import Problem, json_response
 
@@ -38,8 +39,7 @@ def live_routes(publisher: Publisher, *, position_seconds: float) -> Blueprint:
 
     @routes.post("/ws/test")
     async def test() -> Response:
-        request.max_content_length = TEST_MESSAGE_BYTES
-        body = await request.get_data()
+        body = await read_body(TEST_MESSAGE_BYTES)
         message: Any = DEFAULT_TEST_MESSAGE | {"timestamp": datetime.now(UTC)}
         if body.strip():
             try:

@@ -58,7 +58,7 @@ class RunningService:
 
     async def get(self, path: str, **params: Any) -> Any:
         """The JSON of a 200."""
-        response = await self.client.get(path, params=params)
+        response = await self.client.get(path, params=params or None)
         assert response.status_code == 200, (path, response.status_code, response.text)
         return response.json()
 

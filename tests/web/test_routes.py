@@ -1,0 +1,240 @@
+"""Every route, through HTTP, on a running service: what is good is answered, what is bad is named."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import httpx
+import pytest
+import websockets.sync.client
+
+EIGHT = {
+    "binance_orderbook",
+    "binance_prices",
+    "binance_24hr",
+    "coingecko_global",
+    "coingecko_top",
+    "coingecko_trending",
+    "cryptocompare_multi",
+    "cryptocompare_top",
+}
+ISO = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
+
+
+def good(client: httpx.Client, path: str, **params: Any) -> Any:
+    """The JSON of a 200."""
+    response = client.get(path, params=params or None)
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
+    return response.json()
+
+
+def bad(client: httpx.Client, method: str, path: str, status: int, **arguments: Any) -> Any:
+    """The problem document of an error."""
+    response = client.request(method, path, **arguments)
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
+    problem = response.json()
+    assert problem["status"] == status
+    assert problem["title"]
+    assert problem["detail"]
+    assert "Traceback" not in response.text
+    return problem
+
+
+def test_the_root_is_ok_for_programs_and_a_page_for_browsers(client: httpx.Client) -> None:
+    """A browser is sent to the dashboard, which brings everything it needs."""
+    assert good(client, "/")["status"] == "ok"
+    browser = client.get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert (browser.status_code, browser.headers["location"]) == (303, "/dashboard")
+    page = client.get("/dashboard")
+    assert page.status_code == 200
+    for path in re.findall(r'(?:src|href)="(/dashboard/[^"]+)"', page.text):
+        assert client.get(path).status_code == 200
+    assert "//" not in re.sub(r"<!--.*?-->", "", page.text).replace("</", "")
+
+
+def test_it_is_alive_and_ready(client: httpx.Client) -> None:
+    """The probes of an orchestrator."""
+    assert good(client, "/healthz")["status"] == "ok"
+    assert good(client, "/readyz")["status"] == "ready"
+
+
+def test_the_status_tells_of_actors_channels_and_connectors(client: httpx.Client) -> None:
+    """All that is needed to see that data flows."""
+    status = good(client, "/api/status")
+    assert set(status["connectors"]["running"]) == EIGHT
+    assert {"transformer", "loader", "broadcaster", "janitor", *(f"connector:{name}" for name in EIGHT)} <= {
+        actor["name"] for actor in status["actors"]
+    }
+    assert {"name", "state", "restarts", "last_error"} <= set(status["actors"][0])
+    assert set(status["channels"]) == {"extracted", "transformed", "loaded"}
+    assert status["uptime_seconds"] > 0
+    assert {"database", "spool", "subscribers"} <= set(status)
+
+
+def test_connectors_are_listed_and_shown(client: httpx.Client) -> None:
+    """With their settings, their state and where they come from."""
+    listed = good(client, "/api/connectors")
+    assert listed["total"] == 8
+    assert {one["connector_id"] for one in listed["connectors"]} == EIGHT
+    one = good(client, "/api/connectors/binance_24hr")
+    assert (one["connector_name"], one["interval_seconds"], one["cost"]) == ("Binance - 24hr Ticker", 10, 80)
+    status = good(client, "/api/connectors/binance_24hr/status")
+    assert status["state"] == "running"
+    assert {
+        "last_success", "last_error", "consecutive_failures", "next_poll", "effective_interval_seconds",
+        "latency_p50_ms", "latency_p99_ms", "items", "stale",
+    } <= set(status)  # fmt: skip
+    assert ISO.match(status["last_success"])
+
+
+@pytest.mark.parametrize("path", ["/api/connectors/nosuch", "/api/connectors/nosuch/status", "/api/connectors/a%00b"])
+def test_an_unknown_connector_is_not_found(client: httpx.Client, path: str) -> None:
+    """404, whatever the id looks like."""
+    bad(client, "GET", path, 404)
+
+
+def test_items_have_every_field_and_the_newest_come_first(client: httpx.Client) -> None:
+    """The original's shape: items, total, limit, offset."""
+    page = good(client, "/api/data/items", limit=5)
+    assert {"items", "total", "limit", "offset", "next"} <= set(page)
+    assert (len(page["items"]), page["limit"], page["offset"]) == (5, 5, 0)
+    item = page["items"][0]
+    assert set(item) == {
+        "id", "connector_id", "api_name", "exchange", "coin_name", "coin_symbol", "quote_symbol", "price", "market_cap",
+        "volume_24h", "price_change_24h", "market_cap_rank", "timestamp", "response_time_ms", "extra",
+    }  # fmt: skip
+    assert ISO.match(item["timestamp"])
+    times = [one["timestamp"] for one in good(client, "/api/data/items", limit=1000)["items"]]
+    assert times == sorted(times, reverse=True)
+
+
+def test_items_are_filtered(client: httpx.Client) -> None:
+    """By connector, symbol in any case, exchange, and in the order asked for."""
+    for params in ({"connector_id": "coingecko_top"}, {"symbol": "btc"}, {"exchange": "cryptocompare"}):
+        items = good(client, "/api/data/items", limit=500, **params)["items"]
+        assert items
+        for name, wanted in params.items():
+            field = "coin_symbol" if name == "symbol" else name
+            assert {str(item[field]).lower() for item in items} == {wanted}
+    assert good(client, "/api/data/items/symbol/bTc")["total"] == good(client, "/api/data/items", symbol="BTC")["total"]
+    assert good(client, "/api/data/items/coingecko_top")["items"][0]["connector_id"] == "coingecko_top"
+    times = [item["timestamp"] for item in good(client, "/api/data/items", order="timestamp")["items"]]
+    assert times == sorted(times)
+    assert good(client, "/api/data/items", until="2001-01-01T00:00:00Z")["total"] == 0
+
+
+def test_next_leads_through_all_items_once(client: httpx.Client) -> None:
+    """The links of a keyset, until there is none."""
+    seen: list[int] = []
+    path: str | None = "/api/data/items?connector_id=coingecko_trending&limit=4"
+    while path:
+        page = good(client, path)
+        seen += [item["id"] for item in page["items"]]
+        path = page["next"]
+    assert len(seen) == len(set(seen)) >= 15
+
+
+def test_the_newest_item_of_each_pair(client: httpx.Client) -> None:
+    """No pair twice."""
+    page = good(client, "/api/data/binance_prices/items/latest", limit=10_000)
+    pairs = [item["extra"]["pair"] for item in page["items"]]
+    assert len(pairs) == len(set(pairs)) == page["total"] > 2_000
+    first = good(client, "/api/data/binance_prices/items/latest", limit=10)
+    assert good(client, first["next"])["items"][0] == page["items"][10]
+
+
+def test_responses_are_listed_with_their_offsets(client: httpx.Client) -> None:
+    """Newest first, by connector too, and the newest alone as an object."""
+    page = good(client, "/api/data/", limit=8)
+    assert {"data", "total", "limit", "offset", "next"} <= set(page)
+    row = page["data"][0]
+    assert set(row) == {"id", "connector_id", "stream_offset", "response_data", "timestamp", "response_time_ms"}
+    assert isinstance(row["stream_offset"], int)
+    latest = good(client, "/api/data/coingecko_global/latest")
+    assert latest["response_data"]["data"]["total_market_cap"]["usd"] > 0
+    listed = good(client, "/api/data/coingecko_global", limit=1)
+    assert listed["data"][0]["connector_id"] == "coingecko_global"
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("/api/data/items?limit=0", "query.limit"),
+        ("/api/data/items?limit=10001", "query.limit"),
+        ("/api/data/items?limit=abc", "query.limit"),
+        ("/api/data/items?offset=-1", "query.offset"),
+        ("/api/data/items?since=yesterday", "query.since"),
+        ("/api/data/items?order=price", "query.order"),
+        ("/api/data/items?after=nonsense", "query.after"),
+        ("/api/data/items?symbol=%00", "query.symbol"),
+        ("/api/data/items/symbol/%00", "query.symbol"),
+        ("/api/data/binance_24hr?limit=-5", "query.limit"),
+        ("/api/data/binance_24hr/items/latest?limit=x", "query.limit"),
+    ],
+)
+def test_a_wrong_value_is_named(client: httpx.Client, path: str, place: str) -> None:
+    """422 with the path of the mistake."""
+    assert bad(client, "GET", path, 422)["errors"][0]["path"] == place
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nowhere", 404),
+        ("GET", "/api/data/nosuch", 404),
+        ("GET", "/api/data/nosuch/latest", 404),
+        ("GET", "/api/data/items/nosuch", 404),
+        ("GET", "/api/data/nosuch/items/latest", 404),
+        ("GET", "/dashboard/..%2f..%2fapp.py", 404),
+        ("DELETE", "/api/status", 405),
+        ("POST", "/api/data/items", 405),
+    ],
+)
+def test_what_is_not_there_is_a_problem_document(client: httpx.Client, method: str, path: str, status: int) -> None:
+    """Never a page, never a traceback."""
+    bad(client, method, path, status)
+
+
+def test_a_test_message_reaches_every_subscriber(client: httpx.Client, demo: str) -> None:
+    """The body as it came, or a default one; the answer says how many."""
+    url = demo.replace("http", "ws") + "/ws"
+    with (
+        websockets.sync.client.connect(url, max_size=None) as one,
+        websockets.sync.client.connect(url, max_size=None) as two,
+    ):
+        ask(one, {"op": "ping", "id": "ready"})
+        ask(two, {"op": "ping", "id": "ready"})
+        sent = client.post("/ws/test", json={"type": "hello", "price": 1.50})
+        assert (sent.status_code, sent.json()["subscribers"]) == (200, 2)
+        for socket in (one, two):
+            assert until(socket, "hello") == {"type": "hello", "price": 1.50}
+        assert client.post("/ws/test").json()["subscribers"] == 2
+        assert until(one, "test")["data"]["message"]
+    assert bad(client, "POST", "/ws/test", 400, content=b"{no json")["detail"]
+    bad(client, "POST", "/ws/test", 413, content=b" " * 2_000_000)
+
+
+def test_a_socket_survives_what_it_cannot_understand(demo: str) -> None:
+    """Bad JSON, no object, an unknown op, binary: an error each, and the connection stays."""
+    with websockets.sync.client.connect(demo.replace("http", "ws") + "/ws", max_size=None) as socket:
+        for nonsense in ("{", "[1]", '{"op":"dance","id":7}', b"\xff\xfe", "[" * 100_000):
+            socket.send(nonsense)
+            assert until(socket, "error")["data"]["title"]
+        assert ask(socket, {"op": "ping", "id": 3}) == {"type": "pong", "id": 3}
+
+
+def ask(socket: websockets.sync.client.ClientConnection, message: dict[str, Any]) -> Any:
+    """Send, and the pong that comes back."""
+    socket.send(json.dumps(message))
+    return until(socket, "pong")
+
+
+def until(socket: websockets.sync.client.ClientConnection, kind: str) -> Any:
+    """The next message of that type."""
+    for _ in range(100):
+        message = json.loads(socket.recv(timeout=10))
+        if message["type"] == kind:
+            return message
+    raise AssertionError(f"a hundred messages, and no {kind}")
