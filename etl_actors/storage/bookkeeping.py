@@ -14,7 +14,7 @@ import msgspec
 
 from ..messages import Item
 from .published import event_type
-from .rows import Stored
+from .rows import Stored, rows_by_table
 
 
 class _Pair(msgspec.Struct):
@@ -43,11 +43,7 @@ def counts(stored: Sequence[Stored], start_of: Callable[[str, datetime], datetim
     rows: Counter[tuple[str, datetime, str]] = Counter()
     for one in stored:
         part = one.part
-        for table, many in (
-            ("api_connector_data", int(part.store_response)),
-            ("api_connector_items", len(part.items)),
-            ("rejected", len(part.rejected)),
-        ):
+        for table, many in rows_by_table(part).items():
             if many:
                 rows[table, start_of(table, part.received_at), part.connector_id] += many
     return [

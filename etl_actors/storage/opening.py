@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from .claims import ClaimBook, register_connectors
 from .connection import Connection
 from .embedded import EmbeddedPostgres, open_embedded
 from .migrations import migrate
-from .partitions import PARTITIONED, PartitionBook, choose_width
+from .partitions import PartitionBook, choose_width
 from .pool import Pool, open_pool
 from .reader import Reader
 from .retention import Retention
@@ -155,8 +155,7 @@ async def _make_partitions(pool: Pool, book: PartitionBook) -> None:
     async with pool.connection() as connection:
         await book.finish_interrupted_drops(connection)
         await book.refresh(connection)
-        for table in PARTITIONED:
-            await book.ensure(connection, table, (now, now + timedelta(minutes=2)))
+        await book.make_ahead(connection, now)
 
 
 def _one_line(error: Exception) -> str:

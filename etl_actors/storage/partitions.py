@@ -17,9 +17,12 @@ from typing import Any, NamedTuple
 from psycopg import AsyncConnection, sql
 
 PARTITIONED = ("api_connector_data", "api_connector_items", "websocket_data", "events", "rejected")
-WIDTHS = tuple(timedelta(minutes=minutes) for minutes in (1, 10, 60, 360, 1440))
+ALWAYS_WRITTEN = ("api_connector_data", "api_connector_items", "events")
+WIDTHS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360, 720, 1440))
 PARTS_OF_CAP = 24
 ASSUMED_BYTES_PER_SECOND = 100_000  # the eight shipped connectors, until the real rate is known
+
+AHEAD = timedelta(minutes=2)
 
 _LOCK = 0x65746C5F70617274  # "etl_part": whoever changes the set of partitions holds this advisory lock
 _BOUNDS = re.compile(r"FROM \('([^']+)'\) TO \('([^']+)'\)")
@@ -107,6 +110,11 @@ class PartitionBook:
             if found:
                 spans[parent].append(Span(_moment(found[1]), _moment(found[2]), child))
         self._spans = {table: sorted(found) for table, found in spans.items()}
+
+    async def make_ahead(self, connection: AsyncConnection[Any], now: datetime) -> None:
+        """Make what the next minutes will be written to, so that no batch has to wait for it."""
+        for table in ALWAYS_WRITTEN:
+            await self.ensure(connection, table, (now, now + AHEAD))
 
     async def ensure(self, connection: AsyncConnection[Any], table: str, times: Iterable[datetime]) -> None:
         """Make the partitions of ``table`` that ``times`` need. ``connection`` is in autocommit mode."""

@@ -28,6 +28,10 @@ HEADROOM = 0.05
 RECENT = 3
 SOONEST_SECONDS = 30
 
+# What a partition takes before much is in it (first pages of table, indexes and compressed bodies). It must not count
+# as growth, or small partitions would look like fast ones and be made smaller still.
+EMPTY_BYTES = 65_536
+
 
 class Measured(Struct, frozen=True):
     """One partition with its size on disk, indexes and compressed bodies included."""
@@ -94,8 +98,7 @@ class Retention:
                 gone = set(expired)
                 kept = [one for one in measured if one not in gone]
                 self._partitions.width = choose_width(self._settings.max_bytes, growth(kept, now))
-                for table in PARTITIONED:
-                    await self._partitions.ensure(connection, table, (now, now + timedelta(minutes=2)))
+                await self._partitions.make_ahead(connection, now)
         return sum(one.bytes for one in kept)
 
 
@@ -108,7 +111,7 @@ def growth(measured: Sequence[Measured], now: datetime) -> float | None:
         elapsed = sum((min(one.span.end, now) - one.span.start).total_seconds() for one in newest)
         if newest and elapsed < SOONEST_SECONDS:
             return None
-        rate += sum(one.bytes for one in newest) / max(elapsed, 1.0)
+        rate += sum(max(one.bytes - EMPTY_BYTES, 0) for one in newest) / max(elapsed, 1.0)
     return rate or None
 
 

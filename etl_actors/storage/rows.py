@@ -29,6 +29,15 @@ class Stored(msgspec.Struct, frozen=True):
     item_ids: Sequence[int]
 
 
+def rows_by_table(part: Transformed) -> dict[str, int]:
+    """How many rows an extraction adds to each table."""
+    return {
+        "api_connector_data": int(part.store_response),
+        "api_connector_items": len(part.items),
+        "rejected": len(part.rejected),
+    }
+
+
 async def copy_rows(connection: AsyncConnection[Any], stored: Sequence[Stored]) -> None:
     """Copy responses, items and rejected payloads, inside the transaction of the caller."""
     async with connection.cursor() as cursor:

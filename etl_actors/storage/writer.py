@@ -28,7 +28,7 @@ from .ids import IdBlocks
 from .partitions import PartitionBook
 from .pool import Pool
 from .published import encode_events
-from .rows import Stored, copy_rows
+from .rows import Stored, copy_rows, rows_by_table
 from .translation import translated
 
 _EPOCH_LOST = "EA001"
@@ -86,10 +86,13 @@ class BatchWriter:
         return await encode_events(stored, first)
 
     async def _make_partitions(self, connection: AsyncConnection[Any], batch: Batch, now: datetime) -> None:
-        received = {part.received_at for part in batch.parts}
-        for table in ("api_connector_data", "api_connector_items", "rejected"):
-            await self._partitions.ensure(connection, table, received)
-        await self._partitions.ensure(connection, "events", (now,))
+        wanted: dict[str, set[datetime]] = {"events": {now}}
+        for part in batch.parts:
+            for table, rows in rows_by_table(part).items():
+                if rows:
+                    wanted.setdefault(table, set()).add(part.received_at)
+        for table, times in wanted.items():
+            await self._partitions.ensure(connection, table, times)
 
     async def _finish(self, connection: AsyncConnection[Any], stored: Sequence[Stored], now: datetime) -> int:
         arguments = (

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl_actors.storage.partitions import WIDTHS, Span, choose_width, find_span, plan_span
-from etl_actors.storage.retention import Measured, choose_expired, growth
+from etl_actors.storage.retention import EMPTY_BYTES, Measured, choose_expired, growth
 
 NOON = datetime(2025, 12, 8, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -103,7 +103,7 @@ def test_the_partition_that_is_written_to_always_stays() -> None:
 
 def test_growth_is_measured_on_the_newest_partitions() -> None:
     """Bytes a second over all tables; None while it is too early to tell."""
-    measured = hours(3, 3, size=3600) + hours(3, 3, table="events", size=7200)
+    measured = hours(3, 3, size=EMPTY_BYTES + 3600) + hours(3, 3, table="events", size=EMPTY_BYTES + 7200)
     assert growth(measured, NOON) == pytest.approx(3.0)
     young = [Measured("events", span(NOON, NOON + HOUR), 10_000)]
     assert growth(young, NOON + timedelta(seconds=5)) is None

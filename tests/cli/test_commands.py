@@ -1,0 +1,125 @@
+"""The commands: helpful, quick to say what is wrong, and never a traceback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from etl_actors import __version__
+from etl_actors.shipped import shipped_config
+
+
+def run(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command, run to its end."""
+    inherited = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "ETL_DATA_DIR"}}
+    return subprocess.run(
+        [sys.executable, "-m", "etl_actors", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=cwd,
+        env=inherited | environment,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", [(), ("serve",), ("demo",), ("check",)])
+def test_help_explains_with_examples(command: tuple[str, ...]) -> None:
+    """Every command has its own."""
+    done = run(*command, "--help")
+    assert done.returncode == 0
+    assert "Examples:" in done.stdout
+    assert "etl-actors" in done.stdout
+
+
+def test_the_version_is_told() -> None:
+    """``--version``."""
+    assert __version__ in run("--version").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("dance",),
+        ("serve", "--port", "70000"),
+        ("serve", "--no-such-option"),
+        ("serve", "--config", "/nonexistent/etl"),
+        ("serve", "--host", "0.0.0.0"),
+        ("serve", "--host", "no such host"),
+    ],
+)
+def test_bad_usage_is_one_clear_sentence_and_exit_code_2(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """On stderr, without a traceback."""
+    done = run(*arguments, ETL_DATA_DIR=str(tmp_path / "data"))
+    assert done.returncode == 2
+    assert done.stderr.strip()
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_bad_config_names_file_key_and_mend(tmp_path: Path) -> None:
+    """For ``check`` and for ``serve`` alike; nothing is started."""
+    (tmp_path / "connectors").mkdir()
+    (tmp_path / "connectors" / "mine.toml").write_text(
+        '[[connectors]]\nconnector_id = "mine"\nurl = "https://example.org"\nintervall_seconds = 5\n'
+        '[connectors.items]\nprice = "last..usd"\n'
+    )
+    for command in ("check", "serve"):
+        done = run(command, "--config", str(tmp_path), ETL_DATA_DIR=str(tmp_path / "data"))
+        assert done.returncode == 2
+        assert "mine.toml" in done.stderr
+        assert "connectors[0].intervall_seconds" in done.stderr
+        assert "did you mean 'interval_seconds'?" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_wrong_expression_is_found_before_anything_starts(tmp_path: Path) -> None:
+    """With its place; those of symbol tables too."""
+    (tmp_path / "connectors").mkdir()
+    (tmp_path / "connectors" / "mine.toml").write_text(
+        '[[connectors]]\nconnector_id = "mine"\nurl = "https://example.org"\n[connectors.items]\nprice = "last..usd"\n'
+        '[symbols.mine]\nurl = "https://example.org"\neach = "rows["\n'
+    )
+    done = run("check", "--config", str(tmp_path))
+    assert done.returncode == 2
+    assert "mine.items.price" in done.stderr
+    assert "symbols.mine.each" in done.stderr
+
+
+def test_check_prints_the_call_budget_and_the_gigabytes() -> None:
+    """Calls a minute, an hour, a month against what is allowed; what a limit stretches; what a day stores."""
+    done = run("check", "--config", str(shipped_config()))
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert any("binance_24hr" in line and "259,200" in line for line in lines)
+    assert any(line.startswith("binance ") and "534 weight/minute" in line and "6,000" in line for line in lines)
+    assert any("coingecko" in line and "stretched" in line for line in lines)
+    assert any("GB a day" in line for line in lines)
+    assert "\x1b[" not in done.stdout
+
+
+def test_a_database_that_cannot_be_reached_fails_with_one_sentence(tmp_path: Path) -> None:
+    """Exit code 1, and the password is not in it."""
+    done = run(
+        "serve", "--config", str(shipped_config()), "--port", "0",
+        DATABASE_URL="postgresql://etl:canary-password@127.0.0.1:1/etl", ETL_DATA_DIR=str(tmp_path / "data"),
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "database" in done.stderr
+    assert "canary-password" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_address_that_is_none_is_bad_usage(tmp_path: Path) -> None:
+    """Exit code 2, without repeating what may hold a password."""
+    done = run(
+        "serve", "--config", str(shipped_config()), "--port", "0",
+        DATABASE_URL="not an address canary-password", ETL_DATA_DIR=str(tmp_path / "data"),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "DATABASE_URL" in done.stderr
+    assert "canary-password" not in done.stderr
