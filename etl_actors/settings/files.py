@@ -5,8 +5,6 @@ Every mistake of every file is collected and told at once, each with its file, t
 
 from __future__ import annotations
 
-import difflib
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,15 +16,11 @@ from msgspec import Struct
 
 from ..errors import ConfigError
 from .connector import RESERVED_IDS, ConnectorSettings, LimitSettings, SymbolSettings
-from .interpolation import Interpolated, as_scalar, interpolate
-from .secret import decode_secret
+from .decoding import Mistake, decode
 from .service import DEFAULT_REFERENCES, ServiceSettings
 
 T = TypeVar("T")
-Mistake = tuple[str, str, str]
 
-_LOCATION = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
-_UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _SCHEMES = {"rest": ("http", "https"), "websocket": ("ws", "wss"), "replay": ("file", "http", "https", "")}
 
 
@@ -56,10 +50,10 @@ def read_configuration(folder: Path, environment: Mapping[str, str]) -> Configur
     mistakes: list[Mistake] = []
     service_file = folder / "service.toml"
     document = _read_toml(service_file, mistakes) if service_file.exists() else {}
-    service = _decode(_with_defaults(document), ServiceSettings, str(service_file), environment, mistakes)
+    service = decode(_with_defaults(document), ServiceSettings, str(service_file), environment, mistakes)
     files: dict[str, ConnectorFile] = {}
     for path in sorted((folder / "connectors").glob("*.toml")):
-        decoded = _decode(_read_toml(path, mistakes), ConnectorFile, str(path), environment, mistakes)
+        decoded = decode(_read_toml(path, mistakes), ConnectorFile, str(path), environment, mistakes)
         if decoded is not None:
             files[str(path)] = decoded
     merged = _merge(service or ServiceSettings(), files, mistakes)
@@ -87,102 +81,6 @@ def _with_defaults(document: dict[str, Any]) -> dict[str, Any]:
         if isinstance(table, dict):
             merged[section] = {**references, **table}
     return merged
-
-
-def _decode(
-    document: Any, kind: type[T], file: str, environment: Mapping[str, str], mistakes: list[Mistake]
-) -> T | None:
-    before = len(mistakes)
-    resolved = interpolate(document, environment, lambda path, reason: mistakes.append((file, path, reason)))
-    if len(mistakes) > before:
-        return None
-    # msgspec stops at the first mistake: a wanted number that came as text from the environment is turned into one
-    # and the decoding tried again; anything else is told, cut out, and the rest is looked at too.
-    for _ in range(1000):
-        try:
-            return msgspec.convert(resolved, kind, strict=True, dec_hook=decode_secret)
-        except msgspec.ValidationError as error:
-            path, reason = _explain(error, kind)
-            path = _named(resolved, path, kind, str(error))
-            parent, key = _locate(resolved, path)
-            if parent is not None and isinstance(parent[key], Interpolated):
-                value = as_scalar(parent[key])
-                parent[key] = value if not isinstance(value, Interpolated) else str(value)
-                continue
-            if "missing required field" in reason and len(mistakes) > before:
-                return None  # most likely the key that was cut out a moment ago
-            mistakes.append((file, path or "(whole file)", reason))
-            if not _cut_out(resolved, path, error):
-                return None
-    return None
-
-
-def _explain(error: msgspec.ValidationError, kind: type) -> tuple[str, str]:
-    text = str(error)
-    located = _LOCATION.search(text)
-    path = located["path"] if located else ""
-    reason = text[: located.start()] if located else text
-    if "regex" in reason and path.endswith("connector_id"):
-        return path, "an id is 1 to 255 letters, digits, '_', '.' or '-', and begins with a letter or digit"
-    unknown = _UNKNOWN_FIELD.search(text)
-    if unknown:
-        path = f"{path}.{unknown['name']}" if path else unknown["name"]
-        near = difflib.get_close_matches(unknown["name"], _known_keys(kind), n=1)
-        reason = "unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
-    return path, reason[0].lower() + reason[1:] if reason[:1].isupper() else reason
-
-
-def _known_keys(kind: type) -> set[str]:
-    keys: set[str] = set()
-    stack: list[Any] = [msgspec.inspect.type_info(kind)]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, msgspec.inspect.StructType):
-            keys.update(member.encode_name for member in node.fields)
-            stack.extend(member.type for member in node.fields)
-        stack.extend(getattr(node, name) for name in ("item_type", "value_type") if hasattr(node, name))
-        stack.extend(getattr(node, "types", ()))
-    return keys
-
-
-def _named(document: Any, path: str, kind: type, complaint: str) -> str:
-    """``path`` with the name of the table where msgspec says ``[...]``: the one that is wrong by itself too."""
-    before, wildcard, after = path.partition("[...]")
-    if not wildcard:
-        return path
-    parent, key = _locate(document, before)
-    for name in parent[key] if parent is not None else ():
-        alone = {**document, before: {name: parent[key][name]}}
-        try:
-            msgspec.convert(alone, kind, strict=True, dec_hook=decode_secret)
-        except msgspec.ValidationError as error:
-            if str(error) == complaint:
-                return f"{before}.{name}{after}"
-    return path
-
-
-def _locate(document: Any, path: str) -> tuple[Any, Any]:
-    """The container that holds the value at ``path`` and its key there; (None, None) when it is not there."""
-    keys: list[str | int] = [
-        int(part[1:-1]) if part.startswith("[") else part for part in re.findall(r"\[\d+\]|[^.\[\]]+", path)
-    ]
-    node = document
-    try:
-        for key in keys[:-1]:
-            node = node[key]
-        if keys and node[keys[-1]] is not None:
-            return node, keys[-1]
-    except (KeyError, IndexError, TypeError):
-        pass
-    return None, None
-
-
-def _cut_out(document: Any, path: str, error: msgspec.ValidationError) -> bool:
-    parent, key = _locate(document, path)
-    if isinstance(parent, dict) and ("unknown field" in str(error) or len(path.split(".")) > 1):
-        del parent[key]
-        return True
-    return False
 
 
 def _merge(service: ServiceSettings, files: Mapping[str, ConnectorFile], mistakes: list[Mistake]) -> Configuration:

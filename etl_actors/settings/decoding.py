@@ -1,0 +1,120 @@
+"""Decodes a parsed TOML document into its schema, strictly, and tells every mistake with the path of its key.
+
+msgspec stops at the first mistake. Here each one is told, cut out, and the rest is looked at too; a number that came as
+text from the environment is turned into one on the way.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from .interpolation import Interpolated, as_scalar, interpolate
+from .secret import decode_secret
+
+T = TypeVar("T")
+Mistake = tuple[str, str, str]
+"""File, key path, reason."""
+
+_LOCATION = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+_UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`")
+_MOST_MISTAKES = 1000
+
+
+def decode(
+    document: Any, kind: type[T], file: str, environment: Mapping[str, str], mistakes: list[Mistake]
+) -> T | None:
+    """``document`` as a ``kind``, its references read from ``environment``; None when ``mistakes`` were added."""
+    before = len(mistakes)
+    resolved = interpolate(document, environment, lambda path, reason: mistakes.append((file, path, reason)))
+    if len(mistakes) > before:
+        return None
+    for _ in range(_MOST_MISTAKES):
+        try:
+            return msgspec.convert(resolved, kind, strict=True, dec_hook=decode_secret)
+        except msgspec.ValidationError as error:
+            path, reason = _explain(error, kind)
+            path = _named(resolved, path, kind, str(error))
+            parent, key = _locate(resolved, path)
+            if parent is not None and isinstance(parent[key], Interpolated):
+                value = as_scalar(parent[key])
+                parent[key] = value if not isinstance(value, Interpolated) else str(value)
+                continue
+            if "missing required field" in reason and len(mistakes) > before:
+                return None  # most likely the key that was cut out a moment ago
+            mistakes.append((file, path or "(whole file)", reason))
+            if not _cut_out(resolved, path, error):
+                return None
+    return None
+
+
+def _explain(error: msgspec.ValidationError, kind: type) -> tuple[str, str]:
+    text = str(error)
+    located = _LOCATION.search(text)
+    path = located["path"] if located else ""
+    reason = text[: located.start()] if located else text
+    if "regex" in reason and path.endswith("connector_id"):
+        return path, "an id is 1 to 255 letters, digits, '_', '.' or '-', and begins with a letter or digit"
+    unknown = _UNKNOWN_FIELD.search(text)
+    if unknown:
+        path = f"{path}.{unknown['name']}" if path else unknown["name"]
+        near = difflib.get_close_matches(unknown["name"], _known_keys(kind), n=1)
+        reason = "unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
+    return path, reason[0].lower() + reason[1:] if reason[:1].isupper() else reason
+
+
+def _known_keys(kind: type) -> set[str]:
+    keys: set[str] = set()
+    stack: list[Any] = [msgspec.inspect.type_info(kind)]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, msgspec.inspect.StructType):
+            keys.update(member.encode_name for member in node.fields)
+            stack.extend(member.type for member in node.fields)
+        stack.extend(getattr(node, name) for name in ("item_type", "value_type") if hasattr(node, name))
+        stack.extend(getattr(node, "types", ()))
+    return keys
+
+
+def _named(document: Any, path: str, kind: type, complaint: str) -> str:
+    """``path`` with the name of the table where msgspec says ``[...]``: the one that is wrong by itself too."""
+    before, wildcard, after = path.partition("[...]")
+    if not wildcard:
+        return path
+    parent, key = _locate(document, before)
+    for name in parent[key] if parent is not None else ():
+        alone = {**document, before: {name: parent[key][name]}}
+        try:
+            msgspec.convert(alone, kind, strict=True, dec_hook=decode_secret)
+        except msgspec.ValidationError as error:
+            if str(error) == complaint:
+                return f"{before}.{name}{after}"
+    return path
+
+
+def _locate(document: Any, path: str) -> tuple[Any, Any]:
+    """The container that holds the value at ``path`` and its key there; (None, None) when it is not there."""
+    keys: list[str | int] = [
+        int(part[1:-1]) if part.startswith("[") else part for part in re.findall(r"\[\d+\]|[^.\[\]]+", path)
+    ]
+    node = document
+    try:
+        for key in keys[:-1]:
+            node = node[key]
+        if keys and node[keys[-1]] is not None:
+            return node, keys[-1]
+    except (KeyError, IndexError, TypeError):
+        pass
+    return None, None
+
+
+def _cut_out(document: Any, path: str, error: msgspec.ValidationError) -> bool:
+    parent, key = _locate(document, path)
+    if isinstance(parent, dict) and ("unknown field" in str(error) or len(path.split(".")) > 1):
+        del parent[key]
+        return True
+    return False
