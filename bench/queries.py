@@ -65,7 +65,7 @@ async def fill(data_dir: Path, millions: float) -> tuple[datetime, datetime]:
         book = storage.retention._partitions
         book.width = timedelta(hours=1)
         times = [start + timedelta(seconds=10 * poll) for poll in range(polls)]
-        async with storage.pool.connection() as connection:
+        async with storage.writers.connection() as connection:
             await book.ensure(connection, "api_connector_items", times)
             for poll, at in enumerate(times):
                 await connection.execute(FILL, {"first": poll * 2 * PAIRS, "at": at})

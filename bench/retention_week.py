@@ -113,7 +113,7 @@ async def write_week(storage: Storage, cap: int, pairs: int) -> tuple[int, float
             print(f"\r{first / 86_400:.1f} days, {await size(storage) / cap:.0%} of the cap", end="", flush=True)
     print()
     await report_row_sizes(storage)
-    async with storage.pool.connection() as connection:
+    async with storage.writers.connection() as connection:
         cursor = await connection.execute("SELECT max(timestamp) - min(timestamp) FROM api_connector_items")
         row = await cursor.fetchone()
     return highest, row[0].total_seconds() / 86_400 if row else 0.0
@@ -141,7 +141,7 @@ async def report_row_sizes(storage: Storage) -> None:
 
 async def ask(storage: Storage, query: str) -> float:
     """One number."""
-    async with storage.pool.connection() as connection:
+    async with storage.writers.connection() as connection:
         cursor = await connection.execute(query.encode())
         row = await cursor.fetchone()
     return float(row[0] or 0) if row else 0.0

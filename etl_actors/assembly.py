@@ -88,8 +88,9 @@ def assemble(
     tables: dict[str, SymbolTable],
     compiled: Compiled,
     stored_pairs: Mapping[str, Pairs],
+    head: int,
 ) -> Assembly:
-    """All actors, joined. ``tables`` are those that ``compiled`` holds."""
+    """All actors, joined. ``tables`` are those that ``compiled`` holds; ``head`` is where the log ends now."""
     service = configuration.service
     limits = {name: Limit(settings) for name, settings in configuration.limits.items()}
     decode = partial(decode_document, max_depth=service.upstream.max_depth)
@@ -120,7 +121,7 @@ def assemble(
         if one.source_id in surveyors and one.source_id not in stored_pairs
     }
     transformer = Transformer(compiled.mappings.__getitem__, encode_json)
-    broadcaster = Broadcaster(buffer_bytes=service.live.subscriber_buffer_bytes)
+    broadcaster = Broadcaster(buffer_bytes=service.live.subscriber_buffer_bytes, head=head)
     janitor = Janitor(storage.retention)
     loader = Loader(
         storage.writer,
@@ -197,7 +198,7 @@ def _surveyor(
         _source(asking, client, configuration, limits),
         read=read,
         publish=tables[source_id].replace,
-        store=partial(store_symbols, storage.pool, source_id),
+        store=partial(store_symbols, storage.writers, source_id),
         admit=admit,
         refresh_seconds=settings.refresh_seconds,
         fingerprint=asking.fingerprint(),

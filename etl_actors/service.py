@@ -37,6 +37,10 @@ def run_until_stopped(main: Callable[[], Awaitable[None]]) -> None:
         trio.run(main, strict_exception_groups=True)
     except BaseExceptionGroup as group:
         _tell(group)
+    except EtlActorsError:
+        raise
+    except Exception as error:
+        raise _crashed(error) from error
 
 
 def _tell(group: BaseExceptionGroup[BaseException]) -> None:
@@ -46,9 +50,13 @@ def _tell(group: BaseExceptionGroup[BaseException]) -> None:
         raise _first(ours) from group
     if group.subgroup(KeyboardInterrupt) is not None:
         raise KeyboardInterrupt from None
-    log.error("service.crashed", exc_info=group)
-    error = _first(group)
-    raise ServiceFailed(f"the service crashed: {type(error).__name__}: {error}") from group
+    raise _crashed(group) from group
+
+
+def _crashed(error: BaseException) -> ServiceFailed:
+    log.error("service.crashed", exc_info=error)
+    first = _first(error)
+    return ServiceFailed(f"the service crashed: {type(first).__name__}: {first}")
 
 
 def _first(group: BaseException) -> BaseException:
@@ -88,6 +96,7 @@ async def serve(
             open_client(settings.upstream, __version__) as client,
         ):
             stored = await storage.reader.symbol_tables()
+            _, head = await storage.reader.stream()
             tables = symbol_tables(configuration, stored)
             assembly = assemble(
                 configuration,
@@ -96,6 +105,7 @@ async def serve(
                 tables=tables,
                 compiled=compile_expressions(configuration, tables),
                 stored_pairs=stored,
+                head=head,
             )
             statuses = _status_board(configuration, storage, assembly)
             app = create_app(

@@ -78,7 +78,7 @@ class StatusBoard:
             "channels": self._pipeline.channel_fill(),
             "loader": msgspec.to_builtins(self._loader.statistics()),
             "database": self._database() | {"retention": msgspec.to_builtins(self._janitor.statistics())},
-            "spool": {"batches": 0, "bytes": 0},
+            "spool": None,
             "subscribers": msgspec.to_builtins(self._broadcaster.statistics()),
             "symbols": {one.source_id: msgspec.to_builtins(one.statistics()) for one in self._surveyors},
         }

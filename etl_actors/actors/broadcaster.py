@@ -69,18 +69,18 @@ class Subscription:
 
 
 class Broadcaster:
-    """Knows the subscribers and what was published last."""
+    """Knows the subscribers and what was published last; ``head`` is where the log ended before."""
 
-    def __init__(self, *, buffer_bytes: int) -> None:
+    def __init__(self, *, buffer_bytes: int, head: int | None = None) -> None:
         self._buffer_bytes = buffer_bytes
         self._subscriptions: set[Subscription] = set()
         self._events = 0
         self._too_slow = 0
-        self._head: int | None = None
+        self._head = head
 
     @property
     def head(self) -> int | None:
-        """The newest offset that was published by this process."""
+        """The newest offset of the log, as far as it was published."""
         return self._head
 
     def statistics(self) -> BroadcasterStatistics:

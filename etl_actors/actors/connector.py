@@ -130,7 +130,9 @@ class ConnectorActor:
         while True:
             now = trio.current_time()
             after = max(now, ticks.phase) if ticks.interval > 0 else now
-            self._alarm.due = ticks.at_or_after(now + hold) if hold else ticks.after(after)
+            # A pause of our own counts from the tick that failed, or one interval of it would always skip a tick.
+            held_until = (now if self._tally.asked_to_wait() else tick) + hold
+            self._alarm.due = ticks.at_or_after(held_until) if held_until > after else ticks.after(after)
             triggered = await self._alarm.wait()
             tick = tick if triggered else self._alarm.due
             hold = await self._poll(extracted_send)

@@ -62,22 +62,25 @@ class Intake:
                 return False
             if digest is not None and self._refused is not None and digest == self._refused[0]:
                 raise PollFailed(self._refused[1])  # it was sent, and kept as rejected, when it was new
-            try:
-                document = await _beside(reading.body, self._decode)
-            except PayloadRefused as error:
-                refusal: str | None = str(error)
-                document = None
-            else:
-                refusal = None
-        if refusal is None and self._inspector is not None:
-            said = self._inspector.provider_error(document)
-            if said is not None:
-                raise PollFailed(said)
+            document, refusal = await self._inspected(reading.body)
         await self._send(reading, document, refusal, digest, extracted_send)
         if refusal is not None:
             self._refused = None if digest is None else (digest, refusal)
             raise PollFailed(refusal)
         return True
+
+    async def _inspected(self, body: bytes) -> tuple[Any, str | None]:
+        """The document, or why it is none that can be mapped. PollFailed when it is an error that is reported."""
+        try:
+            document = await _beside(body, self._decode)
+            if self._inspector is not None:
+                said = self._inspector.provider_error(document)
+                if said is not None:
+                    raise PollFailed(said)
+                self._inspector.elements(document)
+        except PayloadRefused as error:
+            return None, str(error)
+        return document, None
 
     async def _digest(self, body: bytes) -> bytes | None:
         if self._connector.store != "changed":

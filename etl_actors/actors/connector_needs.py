@@ -17,9 +17,14 @@ class Source(Protocol):
 
 
 class Inspector(Protocol):
-    """Knows what an error looks like in an answer that arrived with status 200."""
+    """Knows what an error looks like in an answer that arrived with status 200, and where the elements must be.
+
+    ``elements`` raises PayloadRefused when they are not there.
+    """
 
     def provider_error(self, document: Any) -> str | None: ...
+
+    def elements(self, document: Any) -> Any: ...
 
 
 class Decode(Protocol):

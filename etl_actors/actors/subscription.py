@@ -1,7 +1,8 @@
 """What one subscriber is owed, and what happens when it reads too slowly. Pure: no tasks, no sockets.
 
-Frames wait here until the socket takes them, at most ``buffer_bytes`` of them; one frame may always wait, however
-large it is, or a single big event would end every subscriber. A reader that falls further behind is closed.
+Frames wait here until the socket takes them, at most ``buffer_bytes`` of them behind the one that leaves next. Two may
+always wait, however large they are: big events come in pairs, and they alone must not end a subscriber. A reader that
+falls further behind is closed.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from collections import deque
 
 from msgspec import Struct
+
+ALWAYS_WAITING = 2
 
 CLOSE_GOING_AWAY = 1001
 CLOSE_TRY_AGAIN_LATER = 1013
@@ -34,7 +37,8 @@ class SubscriptionQueue:
         """Queue ``frame``, or close the subscription when its reader is too far behind."""
         if self.closing is not None:
             return
-        if self._frames and self.waiting_bytes + len(frame) > self._buffer_bytes:
+        behind = self.waiting_bytes - len(self._frames[0]) + len(frame) if self._frames else 0
+        if len(self._frames) >= ALWAYS_WAITING and behind > self._buffer_bytes:
             self.close(CLOSE_TRY_AGAIN_LATER, f"reads too slowly: {self.waiting_bytes} bytes were waiting")
             return
         self._frames.append(frame)

@@ -86,13 +86,15 @@ class Transformer:
         refusal = extracted.refusal
         if refusal is None and mapper.has_items:
             try:
-                elements = mapper.elements(extracted.document)
+                await self._map(extracted, mapper, mapper.elements(extracted.document), items, rejected)
             except PayloadRefused as error:
                 refusal = str(error)
-            else:
-                await self._map(extracted, mapper, elements, items, rejected)
+            except Exception as error:
+                # Whatever it is, it must cost this answer only, and the answer must not be lost with it.
+                log.error("transformer.mapping_crashed", connector_id=extracted.connector_id, exc_info=error)
+                refusal = f"the mapping crashed: {type(error).__name__}: {error}"
         if refusal is not None:
-            rejected.append(_reject(extracted, extracted.body, refusal))
+            items, rejected = [], [_reject(extracted, extracted.body, refusal)]
         self._note(extracted.connector_id, items, rejected, whole=refusal is not None)
         return Transformed(
             extraction_id=extracted.extraction_id,

@@ -96,9 +96,13 @@ def choose_home(data_dir: Path, account: Account, machine_folder: Path) -> Home:
 
 def open_folder(path: Path, *, passable: bool) -> None:
     """Make a folder of the service, unless it is there: others may pass through it if ``passable``, never list it."""
-    if not path.is_dir():
+    if path.is_dir():
+        return
+    try:
         path.mkdir(parents=True)
         path.chmod(0o711 if passable else 0o700)  # whatever the umask
+    except OSError as error:
+        raise UsageError(f"cannot make the data folder {path}: {error.strerror or error}; choose another") from error
 
 
 def make_folder(path: Path, account: Account) -> None:

@@ -34,7 +34,7 @@ OLDEST_VERSION = 140000
 
 # A writer frozen between its locks and COMMIT must not hold them, and a dead peer must be noticed.
 _WRITER_OPTIONS = "-c idle_in_transaction_session_timeout=4s"
-_READER_OPTIONS = "-c statement_timeout=30s -c default_transaction_read_only=off"
+_READER_OPTIONS = "-c statement_timeout=30s -c default_transaction_read_only=on"
 _WATCHFUL = {
     "keepalives_idle": "10",
     "keepalives_interval": "5",
@@ -46,9 +46,10 @@ _WRITER_CONNECTIONS = 2
 
 
 class Storage(Struct, frozen=True, kw_only=True):
-    """The open storage and its parts. ``wait_died`` returns when an embedded server ends by itself."""
+    """The open storage and its parts: connections that only read, and those that write."""
 
-    pool: Pool
+    readers: Pool
+    writers: Pool
     writer: BatchWriter
     reader: Reader
     claims: ClaimBook
@@ -61,7 +62,7 @@ class Storage(Struct, frozen=True, kw_only=True):
         return {
             "kind": "embedded" if self.embedded else "external",
             "version": self.version,
-            "connections": msgspec.to_builtins(self.pool.statistics()),
+            "connections": msgspec.to_builtins(self.readers.statistics()),
         }
 
 
@@ -102,11 +103,13 @@ async def open_storage(
                 writers = await _open_pool(stack, conninfo, _WRITER_OPTIONS, 1, _WRITER_CONNECTIONS)
                 await _make_partitions(writers, book)
         except StorageUnavailable as error:
-            raise ServiceFailed(f"the database does not answer: {_one_line(error)}") from error
+            which = "the database of DATABASE_URL ([database] url)" if database.url else "the embedded PostgreSQL"
+            raise ServiceFailed(f"cannot use {which}: {_one_line(error)}") from error
         except psycopg.Error as error:
             raise ServiceFailed(f"the database cannot be used: {_one_line(error)}") from error
         yield Storage(
-            pool=readers,
+            readers=readers,
+            writers=writers,
             writer=BatchWriter(writers, book),
             reader=Reader(readers),
             claims=ClaimBook(writers, owner=f"{socket.gethostname()}:{os.getpid()}"),

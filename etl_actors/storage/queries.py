@@ -6,11 +6,12 @@ are added. The plain comparison by timestamp beside it lets an index on time alo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from psycopg.sql import SQL, Composed, Identifier
 
-from ..paging import Page
+from ..paging import Key, Page
 
 COUNT_BOUND = 100_000
 
@@ -24,9 +25,12 @@ ITEM_COLUMNS = (
 Statement = tuple[Composed, dict[str, Any]]
 
 
-def select_items(page: Page) -> Statement:
-    """One page of items, and one row more to know whether there is a next."""
-    where, values = _where(page, keyset=True)
+def select_items(page: Page, writers: list[str] | None) -> Statement:
+    """One page of items, and one row more to know whether there is a next.
+
+    ``writers`` are the connectors that store items of the page's exchange, when it names one.
+    """
+    where, values = _where(page, keyset=True, writers=writers)
     return SQL("SELECT {} FROM api_connector_items AS i{}{}").format(
         SQL(ITEM_COLUMNS), where, _order(page)
     ), values | _slice(page)
@@ -40,16 +44,28 @@ def select_response_keys(page: Page) -> Statement:
     ), values | _slice(page)
 
 
-def count_bounded(page: Page, table: str) -> Statement:
+def select_items_by_key(connector_id: str, keys: Sequence[Key]) -> Statement:
+    """The items of a connector at these places."""
+    return SQL(
+        "SELECT {} FROM api_connector_items AS i WHERE i.connector_id = %(connector_id)s"
+        " AND i.timestamp = ANY(%(times)s) AND i.id = ANY(%(ids)s)"
+    ).format(SQL(ITEM_COLUMNS)), {
+        "connector_id": connector_id,
+        "times": sorted({at for at, _ in keys}),
+        "ids": [row_id for _, row_id in keys],
+    }
+
+
+def count_bounded(page: Page, table: str, writers: list[str] | None = None) -> Statement:
     """How many rows match, up to one beyond the bound (all of them when an exact total is asked for)."""
-    where, values = _where(page, keyset=False)
+    where, values = _where(page, keyset=False, writers=writers)
     bound = SQL("") if page.exact_total else SQL(" LIMIT {}").format(COUNT_BOUND + 1)
     return SQL("SELECT count(*) FROM (SELECT 1 FROM {} AS i{}{}) AS found").format(
         Identifier(table), where, bound
     ), values
 
 
-def _where(page: Page, *, keyset: bool) -> tuple[Composed, dict[str, Any]]:
+def _where(page: Page, *, keyset: bool, writers: list[str] | None = None) -> tuple[Composed, dict[str, Any]]:
     parts: list[str] = []
     values: dict[str, Any] = {}
 
@@ -62,10 +78,11 @@ def _where(page: Page, *, keyset: bool) -> tuple[Composed, dict[str, Any]]:
     if page.symbol is not None:
         add("upper(i.coin_symbol) = upper(%(symbol)s)", symbol=page.symbol)
     if page.exchange is not None:
+        # Exchanges have no index; their connectors do, and one that nobody stores is known without a look.
         add(
-            "i.exchange = %(exchange)s AND i.connector_id = ANY("
-            "ARRAY(SELECT e.connector_id FROM connector_exchanges AS e WHERE e.exchange = %(exchange)s))",
+            "i.exchange = %(exchange)s AND i.connector_id = ANY(%(writers)s)",
             exchange=page.exchange,
+            writers=writers or [],
         )
     if page.since is not None:
         add("i.timestamp >= %(since)s", since=page.since)

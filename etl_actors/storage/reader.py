@@ -5,14 +5,24 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import trio
 from msgspec import Raw, Struct
 from psycopg import AsyncConnection
 
 from .. import wire
 from ..paging import Key, Page, Total
 from .pool import Pool
-from .queries import COUNT_BOUND, ITEM_COLUMNS, Statement, count_bounded, select_items, select_response_keys
+from .queries import (
+    COUNT_BOUND,
+    Statement,
+    count_bounded,
+    select_items,
+    select_items_by_key,
+    select_response_keys,
+)
 from .translation import translated
+
+SLICE_ROWS = 500
 
 
 class ItemPage(Struct, frozen=True):
@@ -51,30 +61,30 @@ class Reader:
     async def items(self, page: Page) -> ItemPage:
         """One page of items."""
         async with self._pool.connection() as connection:
-            rows = await _fetch(connection, select_items(page))
-            total = await _total(connection, page, "api_connector_items")
+            writers = await _writers_to(connection, page.exchange)
+            rows = await _fetch(connection, select_items(page, writers))
+            total = await _total(connection, page, "api_connector_items", writers)
+        more = len(rows) > page.limit
         return ItemPage(
-            items=[_item(row) for row in rows[: page.limit]],
+            items=await _items(rows[: page.limit]),
             total=total,
-            next_key=(rows[page.limit - 1][12], rows[page.limit - 1][0]) if len(rows) > page.limit else None,
+            next_key=(rows[page.limit - 1][12], rows[page.limit - 1][0]) if more else None,
         )
 
     async def latest_items(self, connector_id: str, *, limit: int, offset: int) -> tuple[list[wire.ItemRow], int]:
         """The newest item of each pair of a connector, in the order of the pairs; and how many pairs there are."""
         async with self._pool.connection() as connection:
-            rows = await _fetch_all(
+            keys = await _fetch_all(
                 connection,
-                f"SELECT {ITEM_COLUMNS} FROM (SELECT * FROM item_latest WHERE connector_id = %s"  # noqa: S608 - constant
-                " ORDER BY pair LIMIT %s OFFSET %s) AS l"
-                " JOIN api_connector_items AS i"
-                " ON i.connector_id = l.connector_id AND i.timestamp = l.timestamp AND i.id = l.item_id"
-                " ORDER BY l.pair",
+                "SELECT timestamp, item_id FROM item_latest WHERE connector_id = %s ORDER BY pair LIMIT %s OFFSET %s",
                 (connector_id, limit, offset),
             )
+            rows = await _fetch(connection, select_items_by_key(connector_id, keys))
             total = await _fetch_all(
                 connection, "SELECT count(*) FROM item_latest WHERE connector_id = %s", (connector_id,)
             )
-        return [_item(row) for row in rows], total[0][0]
+        found = {row[0]: row for row in rows}
+        return await _items([found[row_id] for _, row_id in keys if row_id in found]), total[0][0]
 
     async def response_keys(self, page: Page) -> ResponseKeys:
         """Which responses a page holds."""
@@ -138,12 +148,24 @@ async def _fetch(connection: AsyncConnection[Any], statement: Statement) -> list
 
 
 async def _fetch_all(connection: AsyncConnection[Any], query: Any, values: Any) -> list[Any]:
+    rows: list[Any] = []
     with translated():
         cursor = await connection.execute(query, values)
-        return await cursor.fetchall()
+        while some := await cursor.fetchmany(SLICE_ROWS):
+            rows += some
+            await trio.lowlevel.checkpoint()
+    return rows
 
 
-async def _total(connection: AsyncConnection[Any], page: Page, table: str) -> Total:
+async def _writers_to(connection: AsyncConnection[Any], exchange: str | None) -> list[str] | None:
+    """The connectors that ever stored items of ``exchange``; None when it is not asked for."""
+    if exchange is None:
+        return None
+    rows = await _fetch_all(connection, "SELECT connector_id FROM connector_exchanges WHERE exchange = %s", (exchange,))
+    return [row[0] for row in rows]
+
+
+async def _total(connection: AsyncConnection[Any], page: Page, table: str, writers: list[str] | None = None) -> Total:
     if page.counted_by_connector:
         rows = await _fetch_all(
             connection,
@@ -152,10 +174,19 @@ async def _total(connection: AsyncConnection[Any], page: Page, table: str) -> To
             {"table": table, "id": page.connector_id},
         )
         return Total(rows[0][0])
-    found = (await _fetch(connection, count_bounded(page, table)))[0][0]
+    found = (await _fetch(connection, count_bounded(page, table, writers)))[0][0]
     if page.exact_total or found <= COUNT_BOUND:
         return Total(found)
     return Total(COUNT_BOUND, exact=False)
+
+
+async def _items(rows: list[Any]) -> list[wire.ItemRow]:
+    """A slice at a time: ten thousand rows take longer than the loop may be held."""
+    items: list[wire.ItemRow] = []
+    for start in range(0, len(rows), SLICE_ROWS):
+        items.extend(map(_item, rows[start : start + SLICE_ROWS]))
+        await trio.lowlevel.checkpoint()
+    return items
 
 
 def _item(row: Any) -> wire.ItemRow:

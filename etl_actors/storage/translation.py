@@ -49,4 +49,4 @@ def translated() -> Iterator[None]:
     except psycopg.Error as error:
         if not is_unavailable(error):
             raise
-        raise StorageUnavailable(f"PostgreSQL does not answer: {str(error).strip()}") from error
+        raise StorageUnavailable(f"PostgreSQL does not answer: {' '.join(str(error).split())}") from error

@@ -21,7 +21,7 @@ import trio
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
-from ..errors import EpochLost, StorageRefused
+from ..errors import EpochLost, StorageRefused, StorageUnavailable
 from ..messages import Batch, Event, Transformed
 from .bookkeeping import counts, entries, latest, states
 from .ids import IdBlocks
@@ -54,10 +54,9 @@ class BatchWriter:
                 with translated():
                     return await self._write(connection, batch)
             except psycopg.errors.CheckViolation:
-                # Somebody else dropped a partition that we believed in.
+                # A partition that we believed in was dropped meanwhile; the next attempt makes it again.
                 await self._partitions.refresh(connection)
-                with translated():
-                    return await self._write(connection, batch)
+                raise StorageUnavailable("a partition was dropped while it was written to") from None
 
     async def _write(self, connection: AsyncConnection[Any], batch: Batch) -> tuple[Event, ...]:
         now = datetime.now(UTC)

@@ -10,12 +10,15 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import msgspec
+import trio
 from quart import Blueprint, Response, request
 
 from ..paging import Key, Page
 from .ports import Reader, Statuses
 from .problems import json_response, not_found
 from .query import next_link, read_page
+
+SLICE_ROWS = 500
 
 
 def data_routes(reader: Reader, statuses: Statuses) -> Blueprint:
@@ -49,9 +52,8 @@ def data_routes(reader: Reader, statuses: Statuses) -> Blueprint:
         rows, total = await reader.latest_items(connector_id, limit=wanted.limit, offset=wanted.offset)
         beyond = wanted.offset + wanted.limit
         more = f"{request.path}?limit={wanted.limit}&offset={beyond}" if beyond < total else None
-        return json_response(
-            {"items": rows, "total": total, "limit": wanted.limit, "offset": wanted.offset, "next": more}
-        )
+        frame = {"total": total, "limit": wanted.limit, "offset": wanted.offset, "next": more}
+        return _item_response(rows, frame)
 
     @routes.get("")
     @routes.get("/")
@@ -81,13 +83,25 @@ def _arguments() -> dict[str, str]:
 
 async def _items(reader: Reader, wanted: Page) -> Response:
     page = await reader.items(wanted)
-    return json_response({"items": page.items, **_frame(page, wanted)})
+    return _item_response(page.items, _frame(page, wanted))
 
 
 async def _responses(reader: Reader, wanted: Page) -> Response:
     page = await reader.response_keys(wanted)
     tail = msgspec.json.encode(_frame(page, wanted))
     return Response(_stream(reader, page.keys, tail), content_type="application/json")
+
+
+def _item_response(rows: Sequence[Any], frame: dict[str, Any]) -> Response:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b'{"items":['
+        for start in range(0, len(rows), SLICE_ROWS):
+            # Encoded a slice at a time: ten thousand items take longer than the loop may be held.
+            yield (b"," if start else b"") + msgspec.json.encode(rows[start : start + SLICE_ROWS])[1:-1]
+            await trio.lowlevel.checkpoint()
+        yield b"]," + msgspec.json.encode(frame)[1:]
+
+    return Response(pieces(), content_type="application/json")
 
 
 async def _stream(reader: Reader, keys: Sequence[Key], tail: bytes) -> AsyncIterator[bytes]:

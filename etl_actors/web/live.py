@@ -32,7 +32,7 @@ def live_routes(publisher: Publisher, *, position_seconds: float) -> Blueprint:
         with publisher.subscribe() as subscription:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_answer)
-                nursery.start_soon(_tell_position, publisher, position_seconds)
+                nursery.start_soon(_tell_position, publisher, subscription, position_seconds)
                 await _send(subscription)
                 await websocket.close(subscription.closing.code, subscription.closing.reason)
                 nursery.cancel_scope.cancel()
@@ -60,11 +60,12 @@ async def _send(subscription: Subscription) -> None:
         await trio.lowlevel.checkpoint()
 
 
-async def _tell_position(publisher: Publisher, position_seconds: float) -> None:
+async def _tell_position(publisher: Publisher, subscription: Subscription, position_seconds: float) -> None:
+    """Behind what waits already: a client that is told an offset has been sent everything up to it."""
     while True:
         await trio.sleep(position_seconds)
         if publisher.head is not None:
-            await websocket.send(_text({"type": "position", "offset": publisher.head}))
+            subscription.offer_nowait(msgspec.json.encode({"type": "position", "offset": publisher.head}))
 
 
 async def _answer() -> None:

@@ -76,13 +76,15 @@ async def test_a_subscriber_that_reads_too_slowly_is_let_go(autojump_clock: Any)
     assert broadcaster.statistics().too_slow == 1
 
 
-def test_one_event_larger_than_the_buffer_may_wait() -> None:
-    """Else a single big answer would end every subscriber."""
-    queue = SubscriptionQueue(buffer_bytes=10)
+def test_two_events_larger_than_the_buffer_may_wait() -> None:
+    """Else the big answers of one round would end every subscriber; behind them the buffer is what it is."""
+    queue = SubscriptionQueue(buffer_bytes=1500)
     queue.offer(b"x" * 1000)
+    queue.offer(b"y" * 2000)
     assert queue.closing is None
-    queue.offer(b"y")
+    queue.offer(b"z")
     assert queue.closing is not None
+    assert queue.waiting_bytes == 0
 
 
 def test_an_orderly_end_lets_what_waits_run_dry() -> None:

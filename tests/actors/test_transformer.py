@@ -16,7 +16,7 @@ from .parts import extracted
 
 
 class Prices:
-    """A mapping over a list of texts: ``x`` is refused, ``-`` is skipped, ``slow`` takes long."""
+    """A mapping over a list of texts: ``x`` is refused, ``-`` is skipped, ``!`` is more than it can take."""
 
     api_name = "One"
     exchange = "binance"
@@ -30,6 +30,8 @@ class Prices:
     def map_element(self, element: Any, position: int, params: Mapping[str, str]) -> Item | None:
         if element == "x":
             raise PayloadRefused("not a price", where="price")
+        if element == "!":
+            raise ZeroDivisionError("a bug")
         return None if element == "-" else Item(price=element, market_cap_rank=position)
 
 
@@ -72,6 +74,13 @@ async def test_what_the_connector_refused_is_kept_too() -> None:
         extracted(body=b"<html>", refusal="an HTML page came instead of JSON")
     )
     assert [(one.raw, one.reason) for one in said.rejected] == [(b"<html>", "an HTML page came instead of JSON")]
+
+
+async def test_a_mapping_that_crashes_costs_its_answer_only() -> None:
+    """It is kept raw as a whole, and nothing half mapped is stored."""
+    said = await Transformer(lambda connector_id: Prices(), msgspec.json.encode).transform(extracted(["1", "!"]))
+    assert (said.items, said.store_response, said.rejected[0].raw) == ((), False, b"[]")
+    assert said.rejected[0].reason == "the mapping crashed: ZeroDivisionError: a bug"
 
 
 async def test_a_connector_without_items_stores_its_response() -> None:

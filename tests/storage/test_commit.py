@@ -137,7 +137,7 @@ async def test_two_writers_at_once_leave_no_hole_and_no_disorder(database: str) 
                 into.extend(event.offset for event in events)
 
         async def follow() -> None:
-            async with first.pool.connection() as connection:
+            async with first.writers.connection() as connection:
                 while len(seen) < 180:
                     cursor = await connection.execute(
                         "SELECT stream_offset FROM events WHERE stream_offset > %s ORDER BY 1",

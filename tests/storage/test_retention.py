@@ -54,7 +54,7 @@ async def test_readers_are_not_held_up_by_a_drop(database: str) -> None:
         claim = await storage.claims.claim("one")
         await storage.writer.write(batch(transformed(items=4, epoch=claim.epoch, received_at=now - 5 * DAY)))
         await storage.writer.write(batch(transformed(items=4, epoch=claim.epoch, received_at=now)))
-        async with storage.pool.connection() as long_reader:
+        async with storage.writers.connection() as long_reader:
             await long_reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
             await long_reader.execute("SELECT count(*) FROM api_connector_items")
             nursery.start_soon(storage.retention.sweep, now)
