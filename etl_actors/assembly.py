@@ -63,16 +63,17 @@ def compile_expressions(configuration: Configuration, tables: dict[str, SymbolTa
     compiled = Compiled({}, {})
     mistakes: list[tuple[str, str, str]] = []
     for one in configuration.connectors:
+        file, place = configuration.origin.get(one.connector_id, ("", one.connector_id))
         table = tables.setdefault(one.source_id, SymbolTable())
         try:
-            mapping = ItemMapping(one, table, file=configuration.origin.get(one.connector_id, ""))
-            compiled.mappings[one.connector_id] = mapping
+            compiled.mappings[one.connector_id] = ItemMapping(one, table, file=file)
         except ConfigError as error:
-            mistakes.extend(error.mistakes)
+            # The mapping knows its connector by id; the file knows it by place.
+            mistakes.extend((file, place + path.removeprefix(one.connector_id), why) for _, path, why in error.mistakes)
     for source_id, settings in configuration.symbols.items():
+        file, _ = configuration.symbol_origin.get(source_id, ("", ""))
         try:
-            reader = symbol_reader(settings, source_id=source_id, file=configuration.symbol_origin.get(source_id, ""))
-            compiled.symbol_readers[source_id] = reader
+            compiled.symbol_readers[source_id] = symbol_reader(settings, source_id=source_id, file=file)
         except ConfigError as error:
             mistakes.extend(error.mistakes)
     if mistakes:

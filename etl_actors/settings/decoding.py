@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -64,20 +64,37 @@ def _explain(error: msgspec.ValidationError, kind: type) -> tuple[str, str]:
         path = f"{path}.{unknown['name']}" if path else unknown["name"]
         near = difflib.get_close_matches(unknown["name"], _known_keys(kind), n=1)
         reason = "unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
+    choices = _choices(kind, path.rsplit(".", 1)[-1]) if "invalid" in reason.lower() else []
+    if choices:
+        reason += f"; choose one of {', '.join(choices)}"
     return path, reason[0].lower() + reason[1:] if reason[:1].isupper() else reason
 
 
 def _known_keys(kind: type) -> set[str]:
-    keys: set[str] = set()
+    return {member.encode_name for struct in _structs(kind) for member in struct.fields}
+
+
+def _choices(kind: type, key: str) -> list[str]:
+    """What may stand at ``key``, where the schema lists it."""
+    found: set[str] = set()
+    for struct in _structs(kind):
+        if key == "type" and struct.tag is not None:
+            found.add(repr(struct.tag))
+        for member in struct.fields:
+            if member.encode_name == key and isinstance(member.type, msgspec.inspect.LiteralType):
+                found.update(map(repr, member.type.values))
+    return sorted(found)
+
+
+def _structs(kind: type) -> Iterator[msgspec.inspect.StructType]:
     stack: list[Any] = [msgspec.inspect.type_info(kind)]
     while stack:
         node = stack.pop()
         if isinstance(node, msgspec.inspect.StructType):
-            keys.update(member.encode_name for member in node.fields)
+            yield node
             stack.extend(member.type for member in node.fields)
         stack.extend(getattr(node, name) for name in ("item_type", "value_type") if hasattr(node, name))
         stack.extend(getattr(node, "types", ()))
-    return keys
 
 
 def _named(document: Any, path: str, kind: type, complaint: str) -> str:

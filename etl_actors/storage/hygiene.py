@@ -9,8 +9,8 @@ import trio
 from psycopg.pq import TransactionStatus
 from psycopg.waiting import Wait
 
-from .connection import Connection
-from .readiness import ready_nowait
+from .driver import Connection
+from .driver.readiness import ready_nowait
 
 CHECK_AFTER_SECONDS = 5.0
 CHECK_SECONDS = 5.0

@@ -20,7 +20,7 @@ from ..settings import ConnectorSettings
 from ..settings.service import Database
 from ..settings.service import Retention as RetentionSettings
 from .claims import ClaimBook, register_connectors
-from .connection import Connection
+from .driver import Connection
 from .embedded import EmbeddedPostgres, open_embedded
 from .migrations import migrate
 from .partitions import PartitionBook, choose_width

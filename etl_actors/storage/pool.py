@@ -20,7 +20,7 @@ import trio
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ..errors import StorageBusy
-from .connection import Connection
+from .driver import Connection
 from .hygiene import is_alive, made_clean
 from .translation import translated
 

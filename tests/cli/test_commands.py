@@ -50,6 +50,7 @@ def test_the_version_is_told() -> None:
         ("serve", "--config", "/nonexistent/etl"),
         ("serve", "--host", "0.0.0.0"),
         ("serve", "--host", "no such host"),
+        ("serve", "--port", "0", "--data-dir", "/proc/nowhere"),
     ],
 )
 def test_bad_usage_is_one_clear_sentence_and_exit_code_2(arguments: tuple[str, ...], tmp_path: Path) -> None:
@@ -86,7 +87,7 @@ def test_a_wrong_expression_is_found_before_anything_starts(tmp_path: Path) -> N
     )
     done = run("check", "--config", str(tmp_path))
     assert done.returncode == 2
-    assert "mine.items.price" in done.stderr
+    assert "connectors[0].items.price" in done.stderr
     assert "symbols.mine.each" in done.stderr
 
 

@@ -124,6 +124,9 @@ def test_an_id_may_stand_only_once_in_all_files(tmp_path: Path) -> None:
         ('connector_id = "items"', "connector_id", "reserved"),
         ('connector_id = "ftp"\nurl = "ftp://x/y"', "url", "http:// or https://"),
         ('connector_id = "nohost"\nurl = "http:///y"', "url", "names no host"),
+        ('connector_id = "h"\nheaders = { "A b" = "x" }', "headers.A b", "no name"),
+        ('connector_id = "h"\nheaders = { "A" = "x\\ny" }', "headers.A", "one line"),
+        ('connector_id = "k"\nauth = { type = "api_key", value = "a\\nb" }', "auth.value", "newline"),
         ('connector_id = "both"\nauth = { type = "api_key", header = "A", param = "b", value = "c" }', "auth", "both"),
     ],
 )
@@ -139,7 +142,7 @@ def test_a_limit_must_be_declared(tmp_path: Path) -> None:
     """A connector that names a limit nobody declared is refused, with those that are."""
     text = "[limits.slow]\nrequests_per_minute = 5\n" + ONE + 'limit = "fast"\n'
     ((_, path, reason),) = mistakes(write(tmp_path, a=text))
-    assert path == "one.limit"
+    assert path == "connectors[0].limit"
     assert reason == "no [limits.fast]; known: slow"
 
 
@@ -172,3 +175,17 @@ def test_tables_with_names_of_their_own_are_named_in_mistakes(tmp_path: Path) ->
     assert mistakes(folder) == [
         ("a.toml", "limits.slow.requests_per_minut", "unknown key; did you mean 'requests_per_minute'?")
     ]
+
+
+def test_what_may_be_chosen_is_listed(tmp_path: Path) -> None:
+    """Methods, kinds and ways to authenticate."""
+    folder = write(tmp_path, a=ONE + 'method = "FETCH"\nauth = { type = "magic" }\n')
+    reasons = {path: reason for _, path, reason in mistakes(folder)}
+    assert "'GET', 'HEAD'" in reasons["connectors[0].method"]
+    assert "'api_key', 'none'" in reasons["connectors[0].auth.type"]
+
+
+def test_connection_counts_must_fit_together(tmp_path: Path) -> None:
+    """More at least than at most is a mistake."""
+    folder = write(tmp_path, service="[database]\nmin_connections = 9\nmax_connections = 3\n")
+    assert mistakes(folder)[0][1] == "database.min_connections"

@@ -17,9 +17,9 @@ from typing import Any
 import trio
 
 from etl_actors.errors import EtlActorsError
-from etl_actors.storage.connection import Connection
+from etl_actors.storage.driver.connection import Connection
 from etl_actors.storage.embedded import EmbeddedPostgres, open_embedded
-from etl_actors.storage.embedded_home import MACHINE_FOLDER
+from etl_actors.storage.embedded.home import MACHINE_FOLDER
 
 
 def say(**fields: Any) -> None:

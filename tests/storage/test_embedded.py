@@ -22,13 +22,13 @@ import trio
 from psycopg.conninfo import conninfo_to_dict
 
 from etl_actors.errors import DataFolderInUse, UsageError
-from etl_actors.storage.connection import Connection
+from etl_actors.storage.driver.connection import Connection
 from etl_actors.storage.embedded import open_embedded
-from etl_actors.storage.embedded_account import choose_account
-from etl_actors.storage.embedded_binaries import INSTALL, Binaries, locate_binaries, reachable_binaries
-from etl_actors.storage.embedded_complaints import complaint
-from etl_actors.storage.embedded_leftover import processes_in
-from etl_actors.storage.guardian import BoundedLog
+from etl_actors.storage.embedded.account import choose_account
+from etl_actors.storage.embedded.binaries import INSTALL, Binaries, locate_binaries, reachable_binaries
+from etl_actors.storage.embedded.complaints import complaint
+from etl_actors.storage.embedded.guardian import BoundedLog
+from etl_actors.storage.embedded.leftover import processes_in
 
 from ..postgres import reachable_folder
 from .owner import parent_of

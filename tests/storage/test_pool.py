@@ -11,7 +11,7 @@ import trio.testing
 from psycopg.pq import TransactionStatus
 
 from etl_actors.errors import StorageBusy, StorageUnavailable
-from etl_actors.storage.connection import Connection
+from etl_actors.storage.driver.connection import Connection
 from etl_actors.storage.pool import Pool, PoolStatistics, open_pool
 from etl_actors.storage.translation import is_unavailable, translated
 
@@ -126,7 +126,7 @@ async def test_silently_dead_connection_is_noticed_after_idling(database: str, m
     """A line that went dead without a word is found by the round trip that follows a while of idleness."""
     monkeypatch.setattr("etl_actors.storage.hygiene.CHECK_AFTER_SECONDS", 0.0)
     monkeypatch.setattr("etl_actors.storage.hygiene.CHECK_SECONDS", 0.2)
-    monkeypatch.setattr("etl_actors.storage.connection.CANCEL_SECONDS", 0.2)
+    monkeypatch.setattr("etl_actors.storage.driver.connection.CANCEL_SECONDS", 0.2)
     async with open_relay(database) as relay:
         conninfo = f"{database} host=127.0.0.1 port={relay.port}"
         async with open_pool(conninfo, min_connections=1, max_connections=1) as pool:

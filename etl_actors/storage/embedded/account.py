@@ -12,7 +12,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import UsageError
+from ...errors import UsageError
 
 ACCOUNT_NAME = "etl-actors"
 OTHERWISE = "or point [database] url (DATABASE_URL) at a PostgreSQL server of your own"

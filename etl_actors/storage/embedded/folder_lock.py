@@ -10,7 +10,7 @@ from pathlib import Path
 
 import trio
 
-from ..errors import DataFolderInUse
+from ...errors import DataFolderInUse
 
 LOCK_NAME = "service.lock"
 PATIENCE_SECONDS = 0.5  # a service killed an instant ago may still be on its way out

@@ -1,9 +1,8 @@
 """The embedded PostgreSQL: a server of the service's own, in its data folder, for whoever brings no database.
 
 It lives and dies with the service (see ``guardian``), listens on a unix socket in a closed folder, and lets in only the
-account that the service runs as. The parts: who runs it (``embedded_account``), with which programs
-(``embedded_binaries``), where (``embedded_home``), made how (``embedded_cluster``), after whom (``embedded_leftover``),
-started and ended (``embedded_server``).
+account that the service runs as. The parts: who runs it (``account``), with which programs (``binaries``), where
+(``home``), made how (``cluster``), after whom (``leftover``), started and ended (``server``).
 """
 
 from __future__ import annotations
@@ -16,12 +15,13 @@ from pathlib import Path
 import trio
 from psycopg.conninfo import make_conninfo
 
-from ..errors import UsageError
-from .embedded_account import OTHERWISE, Account, choose_account, service_user
-from .embedded_binaries import locate_binaries, reachable_binaries
-from .embedded_cluster import DATABASE, ROLE, prepare_cluster, write_access_rules
-from .embedded_complaints import mendable
-from .embedded_home import (
+from ...errors import UsageError
+from .account import OTHERWISE, Account, choose_account, service_user
+from .binaries import locate_binaries, reachable_binaries
+from .cluster import DATABASE, ROLE, prepare_cluster, write_access_rules
+from .complaints import mendable
+from .folder_lock import hold_folder
+from .home import (
     MACHINE_FOLDER,
     Home,
     choose_home,
@@ -30,9 +30,8 @@ from .embedded_home import (
     open_folder,
     remove_socket_folder,
 )
-from .embedded_leftover import wait_old_server_gone
-from .embedded_server import Server, open_server
-from .folder_lock import hold_folder
+from .leftover import wait_old_server_gone
+from .server import Server, open_server
 
 
 class EmbeddedPostgres:

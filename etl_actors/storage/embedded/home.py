@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from ..errors import UsageError
-from .embedded_account import OTHERWISE, Account
+from ...errors import UsageError
+from .account import OTHERWISE, Account
 
 POINTER_NAME = "postgres.location"
 MACHINE_FOLDER = Path("/var/lib/etl-actors")
@@ -96,13 +96,9 @@ def choose_home(data_dir: Path, account: Account, machine_folder: Path) -> Home:
 
 def open_folder(path: Path, *, passable: bool) -> None:
     """Make a folder of the service, unless it is there: others may pass through it if ``passable``, never list it."""
-    if path.is_dir():
-        return
-    try:
+    if not path.is_dir():
         path.mkdir(parents=True)
         path.chmod(0o711 if passable else 0o700)  # whatever the umask
-    except OSError as error:
-        raise UsageError(f"cannot make the data folder {path}: {error.strerror or error}; choose another") from error
 
 
 def make_folder(path: Path, account: Account) -> None:

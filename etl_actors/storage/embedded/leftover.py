@@ -15,7 +15,7 @@ from pathlib import Path
 
 import trio
 
-from ..errors import ServiceFailed
+from ...errors import ServiceFailed
 
 PROC = Path("/proc")
 POLL_SECONDS = 0.02

@@ -12,11 +12,11 @@ from uuid import uuid4
 
 import trio
 
-from ..errors import UsageError
-from .embedded_account import OTHERWISE, Account
-from .embedded_binaries import MAJOR, Binaries
-from .embedded_complaints import complaint
-from .embedded_home import Home, make_folder, sync_folder, write_whole
+from ...errors import UsageError
+from .account import OTHERWISE, Account
+from .binaries import MAJOR, Binaries
+from .complaints import complaint
+from .home import Home, make_folder, sync_folder, write_whole
 
 ROLE = "etl"
 DATABASE = "postgres"

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import trio
 
-from ..errors import ServiceFailed
+from ...errors import ServiceFailed
 from . import guardian
-from .embedded_account import Account
-from .embedded_binaries import Binaries
-from .embedded_cluster import ENVIRONMENT
-from .embedded_complaints import complaint
-from .embedded_home import Home
+from .account import Account
+from .binaries import Binaries
+from .cluster import ENVIRONMENT
+from .complaints import complaint
+from .home import Home
 
 LOG_BYTES = 5_000_000
 STOP_SECONDS = 10.0

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import EtlActorsError, ServiceFailed, UsageError
+from ...errors import EtlActorsError, ServiceFailed, UsageError
 
 _ELSEWHERE = "or choose another --data-dir"
 _FULL = "there is no space left on the disk of {folder}: free some, " + _ELSEWHERE
 _CLOSED = "{folder} cannot be written ({reason}): open it for the user who runs the service, " + _ELSEWHERE
+_UNUSABLE = "{folder} cannot be used ({reason}): choose another --data-dir"
 _MENDS = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
@@ -42,9 +43,7 @@ def mendable(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        mend = _MENDS.get(error.errno or 0)
-        if mend is None:
-            raise
+        mend = _MENDS.get(error.errno or 0, _UNUSABLE)
         raise UsageError(mend.format(folder=folder, reason=error.strerror)) from error
 
 
