@@ -115,6 +115,7 @@ async def serve(
                 version=__version__,
                 position_seconds=settings.live.position_seconds,
                 max_body_bytes=settings.server.max_body_bytes,
+                cors_origins=settings.server.cors_origins,
             )
             address, port = address_of(listener), listener.getsockname()[1]
             async with trio.open_nursery() as nursery:

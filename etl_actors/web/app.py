@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from quart import Response, send_from_directory
@@ -11,6 +12,7 @@ from .connectors import connector_routes
 from .data import data_routes
 from .health import health_routes
 from .live import live_routes
+from .origins import install_origin_checks
 from .ports import Publisher, Reader, Statuses
 from .problems import install_problem_handlers
 
@@ -25,12 +27,14 @@ def create_app(
     version: str,
     position_seconds: float,
     max_body_bytes: int,
+    cors_origins: Collection[str],
 ) -> QuartTrio:
     """The application, ready to be served."""
     app = QuartTrio("etl_actors", static_folder=None)
     app.url_map.strict_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
     install_problem_handlers(app)
+    install_origin_checks(app, cors_origins)
     app.register_blueprint(health_routes(statuses, version))
     app.register_blueprint(connector_routes(statuses))
     app.register_blueprint(data_routes(reader, statuses))

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+import websockets
 import websockets.sync.client
 
 EIGHT = {
@@ -238,3 +239,37 @@ def until(socket: websockets.sync.client.ClientConnection, kind: str) -> Any:
         if message["type"] == kind:
             return message
     raise AssertionError(f"a hundred messages, and no {kind}")
+
+
+FRIEND, STRANGER = "http://localhost:5173", "http://evil.example"
+
+
+def test_pages_of_friends_may_call_and_pages_of_strangers_may_not(client: httpx.Client) -> None:
+    """The original's CORS: a friend's page reads and changes; a stranger's is not shown what it reads."""
+    shown = client.get("/api/status", headers={"Origin": FRIEND}).headers
+    assert (shown["access-control-allow-origin"], shown["vary"]) == (FRIEND, "Origin")
+    assert "access-control-allow-origin" not in client.get("/api/status", headers={"Origin": STRANGER}).headers
+    asking = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-api-key"}
+    preflight = client.options("/ws/test", headers={"Origin": FRIEND, **asking})
+    assert preflight.status_code == 200
+    assert "POST" in preflight.headers["access-control-allow-methods"]
+    assert preflight.headers["access-control-allow-headers"] == "x-api-key"
+    assert (
+        "access-control-allow-origin" not in client.options("/ws/test", headers={"Origin": STRANGER, **asking}).headers
+    )
+    bad(client, "POST", "/ws/test", 403, headers={"Origin": STRANGER})
+    assert client.post("/ws/test", headers={"Origin": FRIEND}).status_code == 200
+    assert client.post("/ws/test", headers={"Origin": str(client.base_url).rstrip("/")}).status_code == 200
+
+
+def test_a_strangers_page_may_not_listen(demo: str) -> None:
+    """``/ws`` checks Origin before it accepts; our own pages and programs are welcome."""
+    url = demo.replace("http", "ws") + "/ws"
+    with pytest.raises(websockets.exceptions.InvalidStatus) as refused:
+        websockets.sync.client.connect(url, origin=websockets.Origin(STRANGER))
+    assert refused.value.response.status_code == 403
+    for origin in (FRIEND, demo, None):
+        with websockets.sync.client.connect(
+            url, origin=websockets.Origin(origin) if origin else None, max_size=None
+        ) as one:
+            assert ask(one, {"op": "ping", "id": 1})["type"] == "pong"
