@@ -13,7 +13,6 @@ COPY --from=build /opt/etl-actors /opt/etl-actors
 ENV PATH=/opt/etl-actors/bin:$PATH ETL_DATA_DIR=/var/lib/etl-actors/data PYTHONUNBUFFERED=1
 USER etl-actors
 VOLUME /var/lib/etl-actors
-EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
   CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]

@@ -8,18 +8,22 @@ story, ``pipeline.py`` draws them)::
                                         mapping     PostgreSQL ─▶ reader ─▶ REST
 
 Lifetimes nest the other way: storage ⊃ web ⊃ broadcaster · loader · transformer ⊃ connectors. To stop is to end the
-innermost and let the rest run dry. Nothing travels back except back-pressure and the committed checkpoint.
+innermost and let the rest run dry. Nothing travels back except back-pressure (a full channel) and the checkpoint, which
+the loader commits with the data and the connector's next incarnation claims from storage.
 
-The rooms, from the bottom up; each imports only from those above it in this list, and the wings not from each other:
+The rooms, from the top down; imports point down only, and the wings do not know each other:
 
-- ``errors``, ``messages``, ``paging``, ``wire``: what is said, and how it looks on the wire
-- ``settings``: every knob, decoded strictly from TOML
-- the wings: ``sources`` (how a provider is read), ``transforms`` (how an answer becomes items), ``storage`` (all that
-  knows PostgreSQL), ``web`` (all that knows HTTP to clients), ``actors`` (who does what when), ``sandbox`` (an exchange
-  to try everything with), ``supervisor`` (restarts)
-- ``pipeline``: the drawing of the actors; ``status``: how all of them are
+- ``cli``: the commands; ``demonstration``: the service against the sandbox
 - ``service``: opens storage, starts web, runs the pipeline, listens for signals
-- ``cli``: the commands
+- ``assembly``: makes every actor of a configuration and joins them; ``status``: how all of them are; ``budget``: what a
+  configuration will cost
+- ``pipeline``: the drawing: which channel leads where, what runs, how it stops
+- the wings: ``actors`` (who does what when), ``sources`` (how a provider is read), ``transforms`` (how answers become
+  items), ``storage`` (all that knows PostgreSQL), ``web`` (all that knows HTTP to clients), ``sandbox`` (an exchange to
+  try everything with), ``supervisor`` (restarts)
+- ``settings``: every knob, decoded strictly from TOML; ``shipped``: where the config that comes with us lies;
+  ``logs``, ``progress``: what people see while it runs
+- ``messages``, ``paging``, ``wire``, ``errors``: what is said, what is asked, how it looks outside, what can go wrong
 """
 
 __version__ = "0.1.0"

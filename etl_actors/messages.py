@@ -1,9 +1,13 @@
 """The story of the system, told as the messages its rooms send each other.
 
-A **connector** reads one answer of a provider whole and says :class:`Extracted`. The **transformer** maps it and says
-:class:`Transformed`: the response, its :class:`Item` rows, and a :class:`Rejected` for everything that could not be
-mapped. The **loader** commits batches of those and says :class:`Loaded`: the :class:`Event` of each, with the offset
-the commit gave it, encoded once. The **broadcaster** hands the same bytes to every subscriber.
+A **connector** begins by claiming its place: a :class:`Claim` makes it the owner under a new epoch (whoever owned it
+before can commit nothing for it any more) and tells its :class:`Checkpoint`, where the last commit ended. Its source
+gives it a :class:`Reading`, one answer of a provider read whole; the connector says :class:`Extracted`.
+
+The **transformer** maps that and says :class:`Transformed`: the response, its :class:`Item` rows, and a
+:class:`Rejected` for everything that could not be mapped. The **loader** gathers a :class:`Batch` of those, commits it
+(data, checkpoints and places in the log in one transaction) and says :class:`Loaded`: the :class:`Event` of each, with
+the offset the commit gave it, encoded once. The **broadcaster** hands the same bytes to every subscriber.
 
 Each is frozen: what was said is not changed by who hears it. Numbers are texts in plain decimal notation
 (:data:`Number`), exactly as many digits as the provider sent: they go into NUMERIC and out as JSON numbers, and never

@@ -6,6 +6,9 @@
     connector ┼─extracted─▶ transformer ─transformed─▶ loader ─loaded─▶ broadcaster ─▶ subscribers
     connector ┘
 
+Beside them run a janitor (keeps what is stored within its limits) and a surveyor for each symbol table (which pair is
+made of which assets); they touch no channel.
+
 Every arrow is one bounded memory channel of one message type, so a slow stage holds up the ones before it and nothing
 piles up. To stop is to cancel the connectors and let the rest run dry: their ends of the channel close, the transformer
 meets the end, the loader flushes, the broadcaster closes its subscriptions. No flag says "running".
@@ -25,7 +28,7 @@ from .actors.loader import Loader
 from .actors.surveyor import Surveyor
 from .actors.transformer import Transformer
 from .messages import Extracted, Loaded, Transformed
-from .supervisor import CONNECTORS, OURS, ActorStatistics, Supervised
+from .supervisor import CONNECTORS, OURS, ActorStatistics, Restarts, Supervised
 
 log = structlog.get_logger("pipeline")
 
@@ -168,7 +171,8 @@ class Pipeline:
         finally:
             self._broadcaster.close_nowait()
 
-    def _supervise(self, name: str, rule: Any) -> Supervised:
+    def _supervise(self, name: str, rule: Restarts) -> Supervised:
+        """``CONNECTORS`` are restarted for ever, ``OURS`` a few times: then the service ends with a sentence."""
         supervised = self._supervised[name] = Supervised(name, rule)
         return supervised
 

@@ -17,7 +17,7 @@ from . import __version__
 from .assembly import Assembly, assemble, compile_expressions, symbol_tables
 from .errors import EtlActorsError, ServiceFailed, UsageError
 from .progress import Progress, progress
-from .settings import Configuration
+from .settings import Configuration, ServiceSettings
 from .sources.exchange import open_client
 from .status import StatusBoard
 from .storage.opening import Storage, open_storage
@@ -77,11 +77,7 @@ async def serve(
     settings = configuration.service
     host = host if host is not None else settings.server.host
     port = port if port is not None else settings.server.port
-    if not is_loopback(host):
-        raise UsageError(
-            f"{host} can be reached from other machines, and this version has no keys to ask for:"
-            " listen on 127.0.0.1 (put a proxy with a login in front of it to serve others)"
-        )
+    refuse_what_needs_keys(settings, host)
     if settings.server.workers > 1:
         log.warning("service.one_process", workers=settings.server.workers, running=1)
     if not configuration.connectors:
@@ -133,6 +129,17 @@ async def serve(
         log.info("service.stopped", offset=assembly.loader.statistics().head)
     else:
         raise ServiceFailed(f"what was accepted could not be stored within {settings.server.drain_seconds:g} s")
+
+
+def refuse_what_needs_keys(settings: ServiceSettings, host: str) -> None:
+    """Raises :class:`UsageError` for what only a service that asks for keys may do: this version does not yet."""
+    if not is_loopback(host):
+        raise UsageError(
+            f"{host} can be reached from other machines, and this version has no keys to ask for:"
+            " listen on 127.0.0.1 (put a proxy with a login in front of it to serve others)"
+        )
+    if settings.security.require_keys == "yes":
+        raise UsageError('[security] require_keys = "yes": this version has no keys to ask for')
 
 
 def _status_board(configuration: Configuration, storage: Storage, assembly: Assembly) -> StatusBoard:

@@ -101,14 +101,15 @@ class StatusBoard:
         transformed = self._transformer.statistics()
         refusal = transformed.refusals.get(connector_id)
         if refusal is not None and not said.get("consecutive_failures"):
-            many = f"{refusal.elements} elements were rejected: " if refusal.elements else ""
-            said |= {"last_error": many + refusal.reason, "last_error_at": iso_time(refusal.at)}
+            reason = f"{refusal.elements} elements were rejected: {refusal.reason}"
+            said |= {"last_error": reason, "last_error_at": iso_time(refusal.at)}
         return {
             "connector_id": connector_id,
             **said,
             "state": self._state(connector_id),
             "items": transformed.items.get(connector_id, 0),
             "rejected": transformed.rejected.get(connector_id, 0),
+            "warning": transformed.warnings.get(connector_id),
         }
 
     def not_ready(self) -> list[str]:
@@ -138,5 +139,6 @@ class StatusBoard:
             return "stopped"
         state = str(actor.statistics().state)
         refusal = self._transformer.statistics().refusals.get(connector_id)
-        whole_answer_refused = refusal is not None and not refusal.elements
-        return "failing" if whole_answer_refused and state in {"running", "throttled"} else state
+        return (
+            "failing" if refusal is not None and refusal.nothing_left and state in {"running", "throttled"} else state
+        )

@@ -20,11 +20,10 @@ from ..messages import Extracted, Item, Rejected, Transformed
 log = structlog.get_logger("transformer")
 
 SLICE_SECONDS = 0.005
-MAX_REASONS_LOGGED = 1
 
 
 class ItemMapper(Protocol):
-    """How one connector's documents become items."""
+    """How one connector's documents become items. ``mapped_fields`` are its expressions, by field."""
 
     @property
     def api_name(self) -> str: ...
@@ -32,24 +31,32 @@ class ItemMapper(Protocol):
     def exchange(self) -> str: ...
     @property
     def has_items(self) -> bool: ...
+    @property
+    def mapped_fields(self) -> Mapping[str, str]: ...
     def elements(self, document: Any) -> Sequence[Any]: ...
     def map_element(self, element: Any, position: int, params: Mapping[str, str]) -> Item | None: ...
 
 
 class Refusal(Struct, frozen=True, kw_only=True):
-    """The last time something of a connector could not be mapped."""
+    """The last time something of a connector could not be mapped, and whether nothing of that answer could."""
 
     reason: str
     elements: int
+    nothing_left: bool
     at: datetime
 
 
 class TransformerStatistics(Struct, frozen=True, kw_only=True):
-    """Counts by connector since the start. ``refusals`` holds a connector only while its newest answer was refused."""
+    """Counts by connector since the start.
+
+    ``refusals`` holds a connector only while something of its newest answer was refused; ``warnings`` while a mapped
+    field was null in every item of it, which most often is a typo in the mapping.
+    """
 
     items: dict[str, int]
     rejected: dict[str, int]
     refusals: dict[str, Refusal]
+    warnings: dict[str, str]
 
 
 class Transformer:
@@ -61,11 +68,15 @@ class Transformer:
         self._items: dict[str, int] = {}
         self._rejected: dict[str, int] = {}
         self._refusals: dict[str, Refusal] = {}
+        self._warnings: dict[str, str] = {}
 
     def statistics(self) -> TransformerStatistics:
         """A snapshot."""
         return TransformerStatistics(
-            items=dict(self._items), rejected=dict(self._rejected), refusals=dict(self._refusals)
+            items=dict(self._items),
+            rejected=dict(self._rejected),
+            refusals=dict(self._refusals),
+            warnings=dict(self._warnings),
         )
 
     async def run(
@@ -95,7 +106,10 @@ class Transformer:
                 refusal = f"the mapping crashed: {type(error).__name__}: {error}"
         if refusal is not None:
             items, rejected = [], [_reject(extracted, extracted.body, refusal)]
-        self._note(extracted.connector_id, items, rejected, whole=refusal is not None)
+        self._count(extracted.connector_id, items, rejected)
+        self._note(extracted, items, rejected)
+        if refusal is None:
+            self._warn(extracted.connector_id, mapper, items)
         return Transformed(
             extraction_id=extracted.extraction_id,
             connector_id=extracted.connector_id,
@@ -134,25 +148,46 @@ class Transformer:
                 await trio.lowlevel.checkpoint()
                 slice_end = trio.current_time() + SLICE_SECONDS
 
-    def _note(self, connector_id: str, items: list[Item], rejected: list[Rejected], *, whole: bool) -> None:
+    def _count(self, connector_id: str, items: list[Item], rejected: list[Rejected]) -> None:
         self._items[connector_id] = self._items.get(connector_id, 0) + len(items)
         self._rejected[connector_id] = self._rejected.get(connector_id, 0) + len(rejected)
+
+    def _note(self, extracted: Extracted, items: list[Item], rejected: list[Rejected]) -> None:
+        """Remember what is wrong with the newest answer, and say so when that changes."""
+        connector_id = extracted.connector_id
         if not rejected:
             if self._refusals.pop(connector_id, None):
                 log.info("transformer.recovered", connector_id=connector_id)
             return
         before = self._refusals.get(connector_id)
-        elements = 0 if whole else len(rejected)
-        self._refusals[connector_id] = Refusal(reason=rejected[0].reason, elements=elements, at=datetime.now(UTC))
-        if before is None or before.reason != rejected[0].reason:
+        refusal = Refusal(
+            reason=rejected[0].reason, elements=len(rejected), nothing_left=not items, at=datetime.now(UTC)
+        )
+        self._refusals[connector_id] = refusal
+        # What the connector refused it has told itself.
+        if extracted.refusal is None and (before is None or before.reason != refusal.reason):
             log.warning(
                 "transformer.payload_rejected",
                 connector_id=connector_id,
-                reason=rejected[0].reason,
+                reason=refusal.reason,
                 where=rejected[0].where or "the whole answer",
                 rejected=len(rejected),
                 mapped=len(items),
             )
+
+    def _warn(self, connector_id: str, mapper: ItemMapper, items: list[Item]) -> None:
+        silent = [
+            f"{name} (`{expression}`)"
+            for name, expression in mapper.mapped_fields.items()
+            if items and all(getattr(item, name) is None for item in items)
+        ]
+        if not silent:
+            self._warnings.pop(connector_id, None)
+            return
+        warning = f"null in all {len(items)} items of the newest answer: {', '.join(silent)}"
+        if connector_id not in self._warnings:
+            log.warning("transformer.field_finds_nothing", connector_id=connector_id, warning=warning)
+        self._warnings[connector_id] = warning
 
 
 def _reject(extracted: Extracted, raw: bytes, reason: str, where: str = "") -> Rejected:

@@ -24,13 +24,16 @@ def check(config: Path) -> None:
     """Validate a config folder without starting, and print its call budget. Exit code 0 when sound, 2 when not."""
     from ..assembly import compile_expressions  # --help need not wait for all of it
     from ..budget import Budget, budget
+    from ..service import refuse_what_needs_keys
 
     configuration = read_configuration(config, os.environ)
     compile_expressions(configuration, {})
+    refuse_what_needs_keys(configuration.service, configuration.service.server.host)
     enabled = sum(one.enabled for one in configuration.connectors)
     click.secho(f"{config}: sound, {enabled} of {len(configuration.connectors)} connectors enabled", fg="green")
     found: Budget = budget(configuration)
     if not found.connectors:
+        click.secho(f"nothing is polled: no connector is enabled in {config / 'connectors'}/*.toml", fg="yellow")
         return
     click.echo()
     click.secho(
@@ -39,7 +42,7 @@ def check(config: Path) -> None:
     )
     for one in found.connectors:
         click.echo(
-            f"{one.connector_id:<26}{one.interval_seconds:>7g} s{one.effective_seconds:>7.4g} s"
+            f"{one.connector_id:<26}{_seconds(one.interval_seconds):>9}{one.effective_seconds:>7.4g} s"
             f"{one.calls('minute'):>11.4g}{one.calls('hour'):>12,.0f}{one.calls('month'):>13,.0f}"
             f"{one.gigabytes_a_day:>9.3f}{' (assumed)' if one.assumed else ''}"
         )
@@ -67,3 +70,7 @@ def check(config: Path) -> None:
             if days < configuration.service.retention.items_days or not configuration.service.retention.items_days
             else f"; within [retention] max_bytes = {found.retention_bytes / 1e9:g} GB"
         )
+
+
+def _seconds(interval: float) -> str:
+    return f"{interval:g} s" if interval else "no pause"

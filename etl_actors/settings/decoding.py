@@ -62,12 +62,20 @@ def _explain(error: msgspec.ValidationError, kind: type) -> tuple[str, str]:
     unknown = _UNKNOWN_FIELD.search(text)
     if unknown:
         path = f"{path}.{unknown['name']}" if path else unknown["name"]
-        near = difflib.get_close_matches(unknown["name"], _known_keys(kind), n=1)
-        reason = "unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
+        reason = "unknown key" + _hint(unknown["name"], _known_keys(kind))
+    if reason == "Expected `array`, got `object`":
+        reason = f"write [[{path}]], with two brackets: there may be many"
     choices = _choices(kind, path.rsplit(".", 1)[-1]) if "invalid" in reason.lower() else []
     if choices:
         reason += f"; choose one of {', '.join(choices)}"
     return path, reason[0].lower() + reason[1:] if reason[:1].isupper() else reason
+
+
+def _hint(name: str, known: set[str]) -> str:
+    if name in known:
+        return f"; {name!r} belongs into another table (is a [[connectors]] or [connectors.{name}] missing?)"
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _known_keys(kind: type) -> set[str]:

@@ -52,7 +52,8 @@ class Configuration(Struct, frozen=True, kw_only=True):
 def read_configuration(folder: Path, environment: Mapping[str, str]) -> Configuration:
     """The configuration in ``folder``; raises :class:`ConfigError` with every mistake found."""
     if not folder.is_dir():
-        raise ConfigError((str(folder), "--config", "no such folder"))
+        reason = "this is a file; give the folder it lies in" if folder.exists() else "no such folder"
+        raise ConfigError((str(folder), "--config", reason))
     mistakes: list[Mistake] = []
     service_file = folder / "service.toml"
     document = _read_toml(service_file, mistakes) if service_file.exists() else {}
@@ -116,7 +117,7 @@ def _merge(service: ServiceSettings, files: Mapping[str, ConnectorFile], mistake
             mistakes.append((file, f"{place}.limit", f"no [limits.{table.limit}]"))
     for connector in connectors:
         if connector.limit is not None and connector.limit not in limits:
-            known = ", ".join(sorted(limits)) or "none is declared"
+            known = ", ".join(sorted(limits)) or "none"
             file, place = origin[connector.connector_id]
             mistakes.append((file, f"{place}.limit", f"no [limits.{connector.limit}]; known: {known}"))
     return Configuration(

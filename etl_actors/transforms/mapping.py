@@ -47,6 +47,7 @@ class Mapping:
         if self._mistakes:
             raise ConfigError(*self._mistakes)
         used = {name: expression for name, expression in fields.items() if expression is not None}
+        self.mapped_fields = {name: expression.text for name, expression in used.items()}
         self._fields = [(name, expression.read, CONVERTERS[name]) for name, expression in used.items()]
         self._extra = [(name, expression.read) for name, expression in extra.items() if expression is not None]
         # A constant or a parameter of the request says nothing about an element: these do.

@@ -41,12 +41,12 @@ def create_app(
     app.register_blueprint(live_routes(publisher, position_seconds=position_seconds))
 
     @app.get("/dashboard")
-    async def dashboard() -> Response:
-        return await send_from_directory(DASHBOARD, "index.html")
-
     @app.get("/dashboard/<path:name>")
-    async def dashboard_file(name: str) -> Response:
-        return await send_from_directory(DASHBOARD, name)
+    async def dashboard(name: str = "index.html") -> Response:
+        response = await send_from_directory(DASHBOARD, name)
+        # Asked for again each time (an ETag answers most), so that nobody sees the page of an older version.
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
     @app.after_request
     async def secure(response: Response) -> Response:

@@ -21,6 +21,7 @@ class Prices:
     api_name = "One"
     exchange = "binance"
     has_items = True
+    mapped_fields: Mapping[str, str] = {"price": "@", "coin_symbol": "tickr"}
 
     def elements(self, document: Any) -> Sequence[Any]:
         if not isinstance(document, list):
@@ -74,6 +75,25 @@ async def test_what_the_connector_refused_is_kept_too() -> None:
         extracted(body=b"<html>", refusal="an HTML page came instead of JSON")
     )
     assert [(one.raw, one.reason) for one in said.rejected] == [(b"<html>", "an HTML page came instead of JSON")]
+
+
+async def test_a_field_that_is_null_everywhere_is_warned_of() -> None:
+    """Most often a typo; a field that is there only sometimes is none."""
+    transformer = Transformer(lambda connector_id: Prices(), msgspec.json.encode)
+    await transformer.transform(extracted(["1", "2"]))
+    warning = transformer.statistics().warnings["one"]
+    assert warning == "null in all 2 items of the newest answer: coin_symbol (`tickr`)"
+    await transformer.transform(extracted([]))
+    assert transformer.statistics().warnings == {}
+
+
+async def test_an_answer_of_which_nothing_is_left_is_told_apart() -> None:
+    """Every element rejected is worse than some."""
+    transformer = Transformer(lambda connector_id: Prices(), msgspec.json.encode)
+    await transformer.transform(extracted(["1", "x"]))
+    assert not transformer.statistics().refusals["one"].nothing_left
+    await transformer.transform(extracted(["x", "x"]))
+    assert transformer.statistics().refusals["one"].nothing_left
 
 
 async def test_a_mapping_that_crashes_costs_its_answer_only() -> None:

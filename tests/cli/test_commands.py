@@ -91,6 +91,22 @@ def test_a_wrong_expression_is_found_before_anything_starts(tmp_path: Path) -> N
     assert "symbols.mine.each" in done.stderr
 
 
+def test_check_refuses_what_serve_would_refuse(tmp_path: Path) -> None:
+    """An address beyond loopback, and keys that this version does not have."""
+    for text in ('[server]\nhost = "0.0.0.0"\n', '[security]\nrequire_keys = "yes"\n'):
+        (tmp_path / "service.toml").write_text(text)
+        done = run("check", "--config", str(tmp_path))
+        assert done.returncode == 2
+        assert "this version has no keys" in done.stderr
+
+
+def test_check_says_when_nothing_is_polled(tmp_path: Path) -> None:
+    """Sound, and most likely the wrong folder."""
+    done = run("check", "--config", str(tmp_path))
+    assert done.returncode == 0
+    assert "nothing is polled" in done.stdout
+
+
 def test_check_prints_the_call_budget_and_the_gigabytes() -> None:
     """Calls a minute, an hour, a month against what is allowed; what a limit stretches; what a day stores."""
     done = run("check", "--config", str(shipped_config()))

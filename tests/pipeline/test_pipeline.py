@@ -28,6 +28,7 @@ class Numbers:
     api_name = "Numbers"
     exchange = "test"
     has_items = True
+    mapped_fields: Mapping[str, str] = {"price": "@"}
 
     def elements(self, document: Any) -> Sequence[Any]:
         return [document]

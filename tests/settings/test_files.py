@@ -189,3 +189,11 @@ def test_connection_counts_must_fit_together(tmp_path: Path) -> None:
     """More at least than at most is a mistake."""
     folder = write(tmp_path, service="[database]\nmin_connections = 9\nmax_connections = 3\n")
     assert mistakes(folder)[0][1] == "database.min_connections"
+
+
+def test_a_table_in_the_wrong_place_is_told_where_it_belongs(tmp_path: Path) -> None:
+    """``[items]`` for ``[connectors.items]``, ``[connectors]`` for ``[[connectors]]``."""
+    folder = write(tmp_path, a=ONE + "[items]\nprice = 'p'\n", b="[connectors]\nconnector_id = 'x'\n")
+    reasons = {file: reason for file, _, reason in mistakes(folder)}
+    assert "[connectors.items] missing" in reasons["a.toml"]
+    assert "write [[connectors]]" in reasons["b.toml"]

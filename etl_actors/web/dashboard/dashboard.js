@@ -4,7 +4,8 @@
 const byId = (id) => document.getElementById(id);
 const WATCHED = ["BTC", "ETH", "SOL", "BNB", "XRP", "DOGE", "ADA"];
 const STATUS_EVERY_MS = 2000;
-const PRICE_ROWS = 24;
+const PRICE_ROWS = 40;
+const DIGITS = 10;
 
 const cell = (text, className = "") => {
   const element = document.createElement("td");
@@ -40,10 +41,11 @@ async function showStatus() {
       return row(
         cell(one.connector_name), cell(state.state, state.state), cell(`${state.effective_interval_seconds ?? "–"} s`),
         cell(state.latency_p50_ms == null ? "–" : `${Math.round(state.latency_p50_ms)} ms`, "number"), cell(state.items, "number"),
-        cell(ago(state.last_success)), cell(state.last_error ?? ""));
+        cell(ago(state.last_success)), cell(trouble(state)));
     }));
     const status = await json("/api/status");
-    byId("rows").textContent = status.loader.rows.toLocaleString();
+    byId("rows").textContent = (await json("/api/data/items?limit=1")).total.toLocaleString();
+    byId("offset").textContent = status.subscribers.head ?? "–";
     byId("subscribers").textContent = status.subscribers.subscribers;
   } catch {
     // The live badge already says that the service is away.
@@ -51,6 +53,12 @@ async function showStatus() {
     setTimeout(showStatus, STATUS_EVERY_MS);
   }
 }
+
+// An error that is over is history, and not what is wrong.
+const trouble = (state) => (state.state === "running" || state.state === "throttled" ? state.warning : state.last_error) ?? "";
+
+// Every digit is stored; the page shows the first few.
+const short = (number) => (number == null ? "–" : Number(number).toLocaleString("en", { maximumSignificantDigits: DIGITS, useGrouping: false }));
 
 const newest = new Map();
 let arrivals = [];
@@ -60,21 +68,31 @@ function showPrices() {
   byId("prices").replaceChildren(...shown.map(([, item]) => {
     const change = item.price_change_24h;
     return row(
-      cell(`${item.coin_symbol}/${item.quote_symbol ?? "?"}`), cell(item.connector_id), cell(item.price, "number"),
-      cell(change == null ? "–" : `${Number(change).toFixed(2)} %`, `number ${change < 0 ? "down" : "up"}`));
+      cell(`${item.coin_symbol}/${item.quote_symbol ?? "?"}`), cell(short(item.price), "number"),
+      cell(change == null ? "–" : `${Number(change).toFixed(2)} %`, `number ${change < 0 ? "down" : "up"}`),
+      cell(item.connector_id, "quiet"));
   }));
+}
+
+function takeItems(items) {
+  for (const item of items) {
+    if (WATCHED.includes(item.coin_symbol) && item.price != null && ["USD", "USDT"].includes(item.quote_symbol)) {
+      newest.set(`${item.coin_symbol}/${item.quote_symbol}/${item.connector_id}`, item);
+    }
+  }
+  if (newest.size) showPrices();
+}
+
+async function showStored() {
+  for (const symbol of WATCHED) {
+    const { items } = await json(`/api/data/items/symbol/${symbol}?limit=60`);
+    takeItems(items.reverse());
+  }
 }
 
 function take(event) {
   if (event.offset != null) byId("offset").textContent = event.offset;
-  if (event.type === "price_update") {
-    for (const item of event.data.items) {
-      if (WATCHED.includes(item.coin_symbol) && item.price != null && ["USD", "USDT"].includes(item.quote_symbol)) {
-        newest.set(`${item.coin_symbol}/${item.quote_symbol}/${item.connector_id}`, item);
-      }
-    }
-    showPrices();
-  }
+  if (event.type === "price_update") takeItems(event.data.items);
   const now = Date.now();
   if (event.type === "price_update" || event.type === "data_update") arrivals.push(now);
   arrivals = arrivals.filter((time) => time > now - 60000);
@@ -93,4 +111,5 @@ function listen(pause = 500) {
 }
 
 showStatus();
+showStored().catch(() => {});  // what arrives on /ws fills the table all the same
 listen();
