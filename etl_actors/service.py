@@ -160,7 +160,7 @@ def _status_board(configuration: Configuration, storage: Storage, assembly: Asse
 async def _announce(step: Progress, address: str, task_status: trio.TaskStatus[str]) -> None:
     step.clear()
     print(f"etl-actors is ready: {address}", flush=True)  # noqa: T201 - the one line stdout is for
-    log.info("service.ready", address=address)
+    log.info("service.ready", address=address, page=f"{address}/dashboard")
     task_status.started(address)
 
 

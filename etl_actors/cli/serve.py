@@ -28,7 +28,7 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that ``serve`` and ``demo`` share."""
     for option in (
         click.option("--port", type=click.IntRange(0, 65535), help="Where to listen; 0 takes a free port."),
-        click.option("--host", help="Where to listen: an address of this machine only, until the service asks for keys."),
+        click.option("--host", help="Where to listen: this machine only, until the service asks for keys."),
         click.option(
             "--data-dir",
             type=click.Path(file_okay=False, path_type=Path),
