@@ -19,7 +19,7 @@ from .errors import EtlActorsError, ServiceFailed, UsageError
 from .progress import Progress, progress
 from .settings import Configuration, ServiceSettings
 from .sources.exchange import open_client
-from .status import StatusBoard
+from .status import ConnectorControls, StatusBoard
 from .storage.opening import Storage, open_storage
 from .web.app import create_app
 from .web.listener import abort_connections, address_of, is_loopback, open_listener
@@ -107,6 +107,7 @@ async def serve(
             app = create_app(
                 reader=storage.reader,
                 statuses=statuses,
+                controls=ConnectorControls(assembly.connectors),
                 publisher=assembly.broadcaster,
                 version=__version__,
                 position_seconds=settings.live.position_seconds,

@@ -54,6 +54,14 @@ class Statuses(Protocol):
     def not_ready(self) -> list[str]: ...
 
 
+class Controls(Protocol):
+    """Acts on a running connector; False when it is not one that runs."""
+
+    def trigger(self, connector_id: str) -> bool: ...
+    def pause(self, connector_id: str) -> bool: ...
+    def resume(self, connector_id: str) -> bool: ...
+
+
 class Subscription(Protocol):
     """One subscriber's receiving end: frames until it is over; then ``closing`` says why."""
 

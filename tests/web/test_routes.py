@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from typing import Any
 
 import httpx
@@ -273,3 +274,21 @@ def test_a_strangers_page_may_not_listen(demo: str) -> None:
             url, origin=websockets.Origin(origin) if origin else None, max_size=None
         ) as one:
             assert ask(one, {"op": "ping", "id": 1})["type"] == "pong"
+
+
+def test_a_connector_is_paused_resumed_and_triggered(client: httpx.Client) -> None:
+    """Each answers the connector's status; a paused one has no next poll, a triggered one polls at once."""
+    path = "/api/connectors/coingecko_global"
+    paused = client.post(f"{path}/pause").json()
+    assert (paused["state"], paused["next_poll"]) == ("paused", None)
+    polls = good(client, f"{path}/status")["polls"]
+    client.post(f"{path}/trigger")
+    for _ in range(100):
+        now = good(client, f"{path}/status")
+        if now["polls"] == polls + 1:
+            break
+        time.sleep(0.05)
+    assert (now["polls"], now["state"]) == (polls + 1, "paused")
+    assert client.post(f"{path}/resume").json()["state"] == "running"
+    bad(client, "POST", "/api/connectors/nosuch/trigger", 404)
+    bad(client, "GET", f"{path}/trigger", 405)
