@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
 import trio
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 from psycopg import AsyncConnection
 
 from .. import wire
@@ -23,6 +25,7 @@ from .queries import (
 from .translation import translated
 
 SLICE_ROWS = 500
+EXPORT_ROWS = 2_000
 
 
 class ItemPage(Struct, frozen=True):
@@ -70,6 +73,22 @@ class Reader:
             total=total,
             next_key=(rows[page.limit - 1][12], rows[page.limit - 1][0]) if more else None,
         )
+
+    async def item_slices(self, page: Page) -> AsyncIterator[list[wire.ItemRow]]:
+        """Every item that ``page`` asks for, however many its limit allows, in slices; nothing is held in between."""
+        left = page.limit
+        while left > 0:
+            wanted = replace(page, limit=min(left, EXPORT_ROWS))
+            async with self._pool.connection() as connection:
+                writers = await _writers_to(connection, page.exchange)
+                rows = await _fetch(connection, select_items(wanted, writers))
+            if rows:
+                yield await _items(rows[: wanted.limit])
+            if len(rows) <= wanted.limit:
+                return
+            last = rows[wanted.limit - 1]
+            left -= wanted.limit
+            page = replace(page, after=(last[12], last[0]))
 
     async def latest_items(self, connector_id: str, *, limit: int, offset: int) -> tuple[list[wire.ItemRow], int]:
         """The newest item of each pair of a connector, in the order of the pairs; and how many pairs there are."""

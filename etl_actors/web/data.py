@@ -7,18 +7,23 @@ time, no connection to the database is held while a slow client reads, and memor
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import trio
+from msgspec.structs import replace
 from quart import Blueprint, Response, request
 
 from ..paging import Key, Page
+from ..wire import ItemRow
+from .export import JSON, OFFERED, export_response
 from .ports import Reader, Statuses
 from .problems import json_response, not_found
 from .query import next_link, read_page
 
 SLICE_ROWS = 500
+ITEM_COLUMNS = ItemRow.__struct_fields__
 
 
 def data_routes(reader: Reader, statuses: Statuses) -> Blueprint:
@@ -34,16 +39,16 @@ def data_routes(reader: Reader, statuses: Statuses) -> Blueprint:
     @routes.get("/items")
     @routes.get("/items/")
     async def items() -> Response:
-        return await _items(reader, read_page(_arguments()))
+        return await _items(reader)
 
     @routes.get("/items/<connector_id>")
     async def items_of_connector(connector_id: str) -> Response:
         await must_exist(connector_id)
-        return await _items(reader, read_page(_arguments(), connector_id=connector_id))
+        return await _items(reader, connector_id=connector_id)
 
     @routes.get("/items/symbol/<path:symbol>")
     async def items_of_symbol(symbol: str) -> Response:
-        return await _items(reader, read_page(_arguments() | {"symbol": symbol}))
+        return await _items(reader, symbol=symbol)
 
     @routes.get("/<connector_id>/items/latest")
     async def latest_items(connector_id: str) -> Response:
@@ -81,7 +86,16 @@ def _arguments() -> dict[str, str]:
     return request.args.to_dict()
 
 
-async def _items(reader: Reader, wanted: Page) -> Response:
+async def _items(reader: Reader, **fixed: str) -> Response:
+    """A page as JSON; everything as CSV or NDJSON where that is what the client accepts."""
+    arguments = _arguments() | fixed
+    kind = request.accept_mimetypes.best_match(OFFERED, JSON)
+    if kind != JSON:
+        wanted = read_page(arguments, unlimited=True)
+        # What arrives from now on is not waited for.
+        wanted = wanted if wanted.until is not None else replace(wanted, until=datetime.now(UTC))
+        return export_response(reader.item_slices(wanted), kind, ITEM_COLUMNS)
+    wanted = read_page(arguments)
     page = await reader.items(wanted)
     return _item_response(page.items, _frame(page, wanted))
 

@@ -14,6 +14,7 @@ from .problems import invalid
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 10_000
+MAX_EXPORT = 10**15
 MAX_OFFSET = 1_000_000_000
 
 _NEWEST_FIRST = {"-timestamp", "timestamp desc"}
@@ -22,8 +23,12 @@ _OLDEST_FIRST = {"timestamp", "timestamp asc"}
 _LOST_PLUS = re.compile(r" (\d\d:?\d\d)$")
 
 
-def read_page(arguments: Mapping[str, str], **fixed: str) -> Page:
-    """The page a request wants; ``fixed`` are values that the path gives."""
+def read_page(arguments: Mapping[str, str], *, unlimited: bool = False, **fixed: str) -> Page:
+    """The page a request wants; ``fixed`` are values that the path gives.
+
+    ``unlimited`` means that all rows are wanted where no limit is given.
+    """
+    most = MAX_EXPORT if unlimited else MAX_LIMIT
     texts = {name: _text(name, value) for name, value in arguments.items()} | fixed
     return Page(
         connector_id=texts.get("connector_id") or None,
@@ -32,7 +37,7 @@ def read_page(arguments: Mapping[str, str], **fixed: str) -> Page:
         since=_time("since", texts.get("since")),
         until=_time("until", texts.get("until")),
         newest_first=_newest_first(texts.get("order")),
-        limit=_whole("limit", texts.get("limit"), 1, MAX_LIMIT, DEFAULT_LIMIT),
+        limit=_whole("limit", texts.get("limit"), 1, most, most if unlimited else DEFAULT_LIMIT),
         offset=_whole("offset", texts.get("offset"), 0, MAX_OFFSET, 0),
         after=_key(texts.get("after")),
         exact_total=_exact(texts.get("count")),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import time
@@ -292,3 +294,34 @@ def test_a_connector_is_paused_resumed_and_triggered(client: httpx.Client) -> No
     assert client.post(f"{path}/resume").json()["state"] == "running"
     bad(client, "POST", "/api/connectors/nosuch/trigger", 404)
     bad(client, "GET", f"{path}/trigger", 405)
+
+
+def test_items_leave_as_csv_and_ndjson_without_limit(client: httpx.Client) -> None:
+    """By Accept: every item once, with the digits and the filters of the JSON; a limit that is given counts."""
+    until = good(client, "/api/data/items", limit=1)["items"][0]["timestamp"]
+    total = good(client, "/api/data/items", until=until, count="exact")["total"]
+    assert total > 4_000
+    as_csv = client.get("/api/data/items", params={"until": until}, headers={"Accept": "text/csv"})
+    assert as_csv.headers["content-type"] == "text/csv; charset=utf-8"
+    table = list(csv.DictReader(io.StringIO(as_csv.text)))
+    assert len({row["id"] for row in table}) == len(table) == total
+    as_lines = client.get("/api/data/items", params={"until": until}, headers={"Accept": "application/x-ndjson"})
+    lines = [json.loads(line, parse_float=str, parse_int=str) for line in as_lines.text.splitlines()]
+    assert [line["id"] for line in lines] == [row["id"] for row in table]
+    assert [line["price"] or "" for line in lines] == [row["price"] for row in table]
+    few = client.get("/api/data/items/coingecko_top?limit=3", headers={"Accept": "text/csv"}).text
+    assert len(few.splitlines()) == 4
+    assert client.get("/api/data/items", headers={"Accept": "*/*"}).headers["content-type"] == "application/json"
+
+
+def test_a_client_that_leaves_an_export_frees_what_it_held(client: httpx.Client) -> None:
+    """Many that hang up after the first bytes; the service has all its connections afterwards."""
+    for _ in range(30):
+        with client.stream("GET", "/api/data/items", headers={"Accept": "text/csv"}) as response:
+            next(response.iter_bytes())
+    for _ in range(100):
+        in_use = good(client, "/api/status")["database"]["connections"]["in_use"]
+        if not in_use:
+            break
+        time.sleep(0.05)
+    assert in_use == 0
