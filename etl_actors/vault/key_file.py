@@ -1,0 +1,97 @@
+"""A few random bytes kept in the data folder: made once, whole or not at all, readable by their owner only.
+
+Losing or replacing such a file makes every stored secret unreadable, so a file that is there is never written again,
+whatever is wrong with it: the person is told and decides. A file appears by a hard link to a finished and synced
+temporary file. The link fails when the name is taken, so two services that start together end up with the same bytes:
+whoever comes second reads what the first one made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from .errors import KeyFileUnusable, KeyMissing
+from .hidden import Hidden, fresh, parse
+
+_MODE = 0o600
+_LONGEST = 1024  # bytes read of a file; a sound one is shorter by far
+
+
+def read_or_create(path: Path, *, size: int, what: str, may_create: bool) -> Hidden:
+    """The ``size`` bytes kept in ``path``, which is made when it is missing. ``what`` names the file in errors."""
+    kept = _read(path, size, what)
+    if kept is None and not may_create:
+        raise KeyMissing(
+            f"{what} {path} is missing although secrets are stored already: put it back from a backup, "
+            f"or start with the key they were stored under"
+        )
+    if kept is None:
+        _create(path, size, what)
+        kept = _read(path, size, what)
+    if kept is None:
+        raise KeyFileUnusable(f"{what} {path} can be neither read nor made: it is a link to nothing")
+    try:
+        # also by those who only found the file: its maker may not have come so far
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise KeyFileUnusable(f"folder {path.parent} of the {what} cannot be synced: {error.strerror}") from error
+    return kept
+
+
+def _read(path: Path, size: int, what: str) -> Hidden | None:
+    """What the file holds, or None when there is no file."""
+    try:
+        # without O_NONBLOCK a pipe of that name would stop the start for ever
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise KeyFileUnusable(f"{what} {path} cannot be read: {error.strerror}") from error
+    try:
+        state = os.fstat(descriptor)
+        if not stat.S_ISREG(state.st_mode):
+            raise KeyFileUnusable(f"{what} {path} is not a regular file")
+        mode = stat.S_IMODE(state.st_mode)
+        if mode & 0o077:
+            raise KeyFileUnusable(f"{what} {path} is open to others (mode {mode:04o}): run chmod 600 {path}")
+        kept = parse(os.read(descriptor, _LONGEST).decode("ascii", "replace"), size=size)
+    except OSError as error:
+        raise KeyFileUnusable(f"{what} {path} cannot be read: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
+    if kept is None:
+        raise KeyFileUnusable(
+            f"{what} {path} does not hold base64: and {size} bytes, so it is damaged: put it back from a backup"
+        )
+    return kept
+
+
+def _create(path: Path, size: int, what: str) -> None:
+    """Make the file, unless somebody else was quicker."""
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                os.fchmod(file.fileno(), _MODE)  # a umask can only have taken from it
+                file.write(fresh(size).text() + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            with contextlib.suppress(FileExistsError):
+                os.link(name, path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+    except OSError as error:
+        raise KeyFileUnusable(f"{what} {path} cannot be made: {error.strerror}") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a file created in ``folder`` survive a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
