@@ -23,6 +23,7 @@ ConnectorId = Annotated[str, Meta(pattern=CONNECTOR_ID)]
 Scalar = str | int | float | bool
 # An empty expression would select nothing and look like a mapping.
 Expression = Annotated[str, Meta(min_length=1)]
+Name = Annotated[str, Meta(min_length=1)]
 
 
 class NoAuth(Struct, frozen=True, forbid_unknown_fields=True, tag="none"):
@@ -38,7 +39,47 @@ class ApiKeyAuth(Struct, frozen=True, forbid_unknown_fields=True, tag="api_key")
     prefix: str = ""
 
 
-Auth = NoAuth | ApiKeyAuth
+class BearerAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="bearer"):
+    """``Authorization: Bearer TOKEN``. An empty token sends nothing."""
+
+    token: Secret
+
+
+class BasicAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="basic"):
+    """A name and a password, as HTTP has them. Nothing is sent while either is empty.
+
+    The name is kept as a secret, too: many providers take their key in its place.
+    """
+
+    username: Secret
+    password: Secret
+
+
+class HmacAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="hmac"):
+    """A signature over query and body, a time in milliseconds among them. Nothing is sent while either key is empty.
+
+    ``recv_window`` is for how many milliseconds after that time the provider may accept the request.
+    """
+
+    key: Secret
+    secret: Secret
+    algorithm: Literal["sha256", "sha384", "sha512"] = "sha256"
+    key_header: Name = "X-MBX-APIKEY"
+    timestamp_param: Name = "timestamp"
+    recv_window: Annotated[int, Meta(ge=1)] | None = None
+    signature_param: Name = "signature"
+
+
+class OAuth2Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="oauth2"):
+    """Client credentials, exchanged at ``token_url`` for a token. Nothing is sent while id or secret is empty."""
+
+    token_url: str
+    client_id: str
+    client_secret: Secret
+    scopes: tuple[Name, ...] = ()
+
+
+Auth = NoAuth | ApiKeyAuth | BearerAuth | BasicAuth | HmacAuth | OAuth2Auth
 
 
 class LimitSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

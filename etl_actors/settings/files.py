@@ -5,26 +5,25 @@ Every mistake of every file is collected and told at once, each with its file, t
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
 from ..errors import ConfigError
-from .connector import RESERVED_IDS, ApiKeyAuth, ConnectorSettings, LimitSettings, SymbolSettings
+from .connector import (
+    ConnectorSettings,
+    LimitSettings,
+    SymbolSettings,
+)
 from .decoding import Mistake, decode
+from .mistakes import connector_mistakes, service_mistakes
 from .service import DEFAULT_REFERENCES, ServiceSettings
 
 T = TypeVar("T")
-
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\uffff]*")
-_SCHEMES = {"rest": ("http", "https"), "websocket": ("ws", "wss"), "replay": ("file", "http", "https", "")}
 
 
 class ConnectorFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -135,36 +134,3 @@ def _merge_tables(file: str, table: str, found: Mapping[str, T], into: dict[str,
         if name in into:
             mistakes.append((file, f"{table}.{name}", "declared twice; keep one"))
         into[name] = value
-
-
-def service_mistakes(service: ServiceSettings) -> list[tuple[str, str]]:
-    """What the schema alone cannot see, as ``(key, reason)``."""
-    database = service.database
-    if database.min_connections > database.max_connections:
-        most = database.max_connections
-        return [("database.min_connections", f"{database.min_connections} are more than max_connections = {most}")]
-    return []
-
-
-def connector_mistakes(connector: ConnectorSettings) -> list[tuple[str, str]]:
-    """What the schema alone cannot see, as ``(key, reason)``."""
-    found = []
-    if connector.connector_id in RESERVED_IDS:
-        found.append(("connector_id", f"{connector.connector_id!r} is reserved; choose another id"))
-    parts = urlsplit(connector.url)
-    if parts.scheme not in _SCHEMES[connector.kind]:
-        wanted = " or ".join(f"{scheme}://" for scheme in _SCHEMES[connector.kind] if scheme)
-        found.append(("url", f"a {connector.kind} connector needs a url that begins with {wanted}"))
-    elif parts.scheme in {"http", "https", "ws", "wss"} and not parts.hostname:
-        found.append(("url", "this url names no host"))
-    for name, value in connector.headers.items():
-        if not _HEADER_NAME.fullmatch(name):
-            found.append((f"headers.{name}", "this is no name that HTTP allows for a header"))
-        elif not _HEADER_VALUE.fullmatch(value):
-            found.append((f"headers.{name}", "a header holds one line of visible characters"))
-    auth = connector.auth
-    if isinstance(auth, ApiKeyAuth) and not auth.param and not _HEADER_VALUE.fullmatch(auth.value.reveal()):
-        found.append(("auth.value", "a header holds one line of visible characters; is there a newline in it?"))
-    if getattr(auth, "header", "") and getattr(auth, "param", ""):
-        found.append(("auth", "give the key in a header or in a param, not in both"))
-    return found

@@ -1,4 +1,8 @@
-"""Keeps keys out of the logs of the libraries below: httpx logs every request with its whole url at level info."""
+"""Keeps keys out of the logs of the libraries below.
+
+httpx logs every request with its whole url at level info; httpcore logs the headers of every answer at level debug, and
+a provider may repeat in them what it was sent.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +28,7 @@ def keep_queries_out_of_logs() -> None:
     logger = logging.getLogger("httpx")
     if _FILTER not in logger.filters:
         logger.addFilter(_FILTER)
+    logging.getLogger("httpcore").setLevel(logging.INFO)
 
 
 def bare(url: httpx.URL) -> str:

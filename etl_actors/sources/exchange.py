@@ -100,8 +100,8 @@ async def fetch(
             if not is_foreign(error):
                 raise
             failure = PollFailed(sentence_for(error, progress, deadline_seconds))
-            # An error about our own request may quote a header of it.
-            cause = None if isinstance(error, httpx.LocalProtocolError | UnicodeError) else error
+            # An error about our own request may quote a header of it, and so may one about what came back.
+            cause = None if isinstance(error, httpx.ProtocolError | UnicodeError) else error
     if progress.response is not None and body is None and not progress.response.is_success:
         body = gathering.so_far()
     if progress.response is None or body is None:

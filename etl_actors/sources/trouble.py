@@ -7,6 +7,7 @@ those. What a library's error quotes of our own request is not repeated either.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 import zlib
@@ -20,6 +21,8 @@ from .wording import one_line
 # What the wall translates. A group comes from dialling several addresses at once.
 FOREIGN = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, zlib.error, UnicodeError, ExceptionGroup)
 
+# h11 shows the bytes it does not understand; a provider may have repeated our own request in them.
+_QUOTED = re.compile(r":?\s*(?:bytearray\()?\bb?['\"].*", re.DOTALL)
 # How h11 and httpcore begin when the other side went away in the middle.
 _GONE = ("peer closed", "Server disconnected")
 
@@ -77,7 +80,7 @@ def _broken(error: BaseException, progress: Progress) -> str:
         return f"{progress.host} closed the connection without an answer" + (f": {reason}" if reason else "")
     if said == "Receive buffer too long":
         return "the answer is not valid HTTP: its headers are too long"
-    return f"the answer is not valid HTTP: {one_line(said, 120)}"
+    return f"the answer is not valid HTTP: {one_line(_QUOTED.sub('', said), 120)}"
 
 
 def _tls(error: ssl.SSLError, host: str) -> str:

@@ -182,7 +182,7 @@ def test_what_may_be_chosen_is_listed(tmp_path: Path) -> None:
     folder = write(tmp_path, a=ONE + 'method = "FETCH"\nauth = { type = "magic" }\n')
     reasons = {path: reason for _, path, reason in mistakes(folder)}
     assert "'GET', 'HEAD'" in reasons["connectors[0].method"]
-    assert "'api_key', 'none'" in reasons["connectors[0].auth.type"]
+    assert "'api_key', 'basic', 'bearer', 'hmac', 'none', 'oauth2'" in reasons["connectors[0].auth.type"]
 
 
 def test_connection_counts_must_fit_together(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -17,7 +18,10 @@ Script = Callable[[trio.SocketStream, bytes], Awaitable[None]]
 
 @asynccontextmanager
 async def provider(script: Script) -> AsyncIterator[str]:
-    """The url of a server that calls ``script(stream, head_of_request)`` for every request of a connection."""
+    """The url of a server that calls ``script(stream, head_of_request)`` for every request of a connection.
+
+    A body, where there is one, follows the head after its empty line.
+    """
 
     async def serve(stream: trio.SocketStream) -> None:
         async with stream:
@@ -30,6 +34,12 @@ async def provider(script: Script) -> AsyncIterator[str]:
                             return
                         pending += data
                     head, _, pending = pending.partition(b"\r\n\r\n")
+                    length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+                    if length is not None and int(length[1]):
+                        while len(pending) < int(length[1]):
+                            pending += await stream.receive_some()
+                        head += b"\r\n\r\n" + pending[: int(length[1])]
+                        pending = pending[int(length[1]) :]
                     await script(stream, head)
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 return

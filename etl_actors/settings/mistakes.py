@@ -1,0 +1,110 @@
+"""What a schema cannot see: values that are of the right type and still cannot work, as ``(key, reason)``.
+
+No reason repeats a value that may be a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, urlsplit
+
+from .connector import (
+    RESERVED_IDS,
+    ApiKeyAuth,
+    BasicAuth,
+    BearerAuth,
+    ConnectorSettings,
+    HmacAuth,
+    NoAuth,
+    OAuth2Auth,
+)
+from .service import ServiceSettings
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\uffff]*")
+# What a provider can read from a header: ASCII, and no white space around it.
+_CREDENTIAL = re.compile(r"(?:[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)?")
+_NOT_A_CREDENTIAL = "a header holds one line of visible ASCII characters; is there a newline in it?"
+_TOKEN_URL = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+_SCHEMES = {"rest": ("http", "https"), "websocket": ("ws", "wss"), "replay": ("file", "http", "https", "")}
+
+
+def service_mistakes(service: ServiceSettings) -> list[tuple[str, str]]:
+    """What the schema alone cannot see, as ``(key, reason)``."""
+    database = service.database
+    if database.min_connections > database.max_connections:
+        most = database.max_connections
+        return [("database.min_connections", f"{database.min_connections} are more than max_connections = {most}")]
+    return []
+
+
+def connector_mistakes(connector: ConnectorSettings) -> list[tuple[str, str]]:
+    """What the schema alone cannot see, as ``(key, reason)``."""
+    found = []
+    if connector.connector_id in RESERVED_IDS:
+        found.append(("connector_id", f"{connector.connector_id!r} is reserved; choose another id"))
+    parts = urlsplit(connector.url)
+    if parts.scheme not in _SCHEMES[connector.kind]:
+        wanted = " or ".join(f"{scheme}://" for scheme in _SCHEMES[connector.kind] if scheme)
+        found.append(("url", f"a {connector.kind} connector needs a url that begins with {wanted}"))
+    elif parts.scheme in {"http", "https", "ws", "wss"} and not parts.hostname:
+        found.append(("url", "this url names no host"))
+    for name, value in connector.headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            found.append((f"headers.{name}", "this is no name that HTTP allows for a header"))
+        elif not _HEADER_VALUE.fullmatch(value):
+            found.append((f"headers.{name}", "a header holds one line of visible characters"))
+    found.extend(_auth_mistakes(connector))
+    return found
+
+
+def _auth_mistakes(connector: ConnectorSettings) -> Iterator[tuple[str, str]]:
+    """No reason repeats a value: it may be a secret."""
+    auth = connector.auth
+    sent_in = {"authorization"}
+    match auth:
+        case NoAuth():
+            return
+        case ApiKeyAuth():
+            if not auth.param and not _CREDENTIAL.fullmatch(auth.value.reveal()):
+                yield "auth.value", _NOT_A_CREDENTIAL
+            if auth.header and auth.param:
+                yield "auth", "give the key in a header or in a param, not in both"
+            sent_in = set() if auth.param else {(auth.header or "X-API-Key").lower()}
+        case BearerAuth():
+            if not _CREDENTIAL.fullmatch(auth.token.reveal()):
+                yield "auth.token", _NOT_A_CREDENTIAL
+        case BasicAuth():
+            if ":" in auth.username.reveal():
+                yield "auth.username", "HTTP allows no colon here: the password would begin behind it"
+        case HmacAuth():
+            yield from _hmac_mistakes(connector, auth)
+            sent_in = {auth.key_header.lower()}
+        case OAuth2Auth():
+            if not _TOKEN_URL.match(auth.token_url):
+                yield "auth.token_url", "a url that begins with https:// and names a host is needed"
+            if any(not _SCOPE.fullmatch(scope) for scope in auth.scopes):
+                yield "auth.scopes", "give each scope as a text of its own, without spaces or quotes"
+    for name in connector.headers:
+        if name.lower() in sent_in:
+            yield f"headers.{name}", "auth sends this header; keep one of the two"
+    if "authorization" in sent_in and "@" in urlsplit(connector.url).netloc:
+        yield "url", "it holds a user, and auth says who asks; keep one of the two"
+
+
+def _hmac_mistakes(connector: ConnectorSettings, auth: HmacAuth) -> Iterator[tuple[str, str]]:
+    if not _CREDENTIAL.fullmatch(auth.key.reveal()):
+        yield "auth.key", _NOT_A_CREDENTIAL
+    if not _HEADER_NAME.fullmatch(auth.key_header):
+        yield "auth.key_header", "this is no name that HTTP allows for a header"
+    if auth.timestamp_param == auth.signature_param:
+        yield "auth.signature_param", "this is the name of timestamp_param, too; each needs its own"
+    window = ["recvWindow"] if auth.recv_window is not None else []
+    added = {auth.timestamp_param, auth.signature_param, *window}
+    for name in connector.params:
+        if name in added:
+            yield f"params.{name}", "auth adds this parameter; leave it out here"
+    if any(name in added for name, _ in parse_qsl(urlsplit(connector.url).query, keep_blank_values=True)):
+        yield "url", "its query holds a parameter that auth adds; leave it out here"
