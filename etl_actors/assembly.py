@@ -150,12 +150,16 @@ def assemble(
     )
 
 
-def symbol_tables(configuration: Configuration, stored: Mapping[str, Pairs]) -> dict[str, SymbolTable]:
-    """What each source's pairs are made of, as far as known before it was asked: stored, else the shipped snapshot."""
-    tables: dict[str, SymbolTable] = {}
-    for source_id in configuration.symbols:
-        tables[source_id] = SymbolTable(dict(stored.get(source_id) or shipped_snapshot(source_id)))
-    return tables
+def shipped_tables(configuration: Configuration) -> dict[str, SymbolTable]:
+    """What each source's pairs are made of, as far as the shipped snapshots know."""
+    return {source_id: SymbolTable(shipped_snapshot(source_id)) for source_id in configuration.symbols}
+
+
+def use_stored_pairs(tables: Mapping[str, SymbolTable], stored: Mapping[str, Pairs]) -> None:
+    """Put what a source said when it was last asked in the place of its snapshot."""
+    for source_id, table in tables.items():
+        if stored.get(source_id):
+            table.replace(stored[source_id])
 
 
 def _source(

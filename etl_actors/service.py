@@ -15,12 +15,12 @@ import structlog
 import trio
 
 from . import __version__
-from .assembly import Assembly, assemble, compile_expressions, symbol_tables
+from .assembly import Assembly, assemble, compile_expressions, shipped_tables, use_stored_pairs
 from .errors import EtlActorsError, ServiceFailed, UsageError
 from .progress import Progress, progress
 from .settings import Configuration, ServiceSettings
 from .sources.exchange import open_client
-from .status import ConnectorControls, StatusBoard
+from .status import StatusBoard
 from .storage.opening import Storage, open_storage
 from .web.app import create_app
 from .web.listener import abort_connections, address_of, is_loopback, open_listener
@@ -84,7 +84,8 @@ async def serve(
     if not configuration.connectors:
         log.warning("service.no_connectors")
     # Wrong expressions and a taken port are told before anything is opened.
-    compile_expressions(configuration, {})
+    tables = shipped_tables(configuration)
+    compiled = compile_expressions(configuration, tables)
     with open_listener(host, port, stuck_seconds=settings.live.stuck_seconds) as listener, progress() as step:
         async with (
             open_storage(
@@ -94,13 +95,13 @@ async def serve(
         ):
             stored = await storage.reader.symbol_tables()
             _, head = await storage.reader.stream()
-            tables = symbol_tables(configuration, stored)
+            use_stored_pairs(tables, stored)
             assembly = assemble(
                 configuration,
                 storage,
                 client,
                 tables=tables,
-                compiled=compile_expressions(configuration, tables),
+                compiled=compiled,
                 stored_pairs=stored,
                 head=head,
             )
@@ -108,7 +109,7 @@ async def serve(
             app = create_app(
                 reader=storage.reader,
                 statuses=statuses,
-                controls=ConnectorControls(assembly.connectors),
+                control_of=assembly.connectors.get,
                 publisher=assembly.broadcaster,
                 version=__version__,
                 position_seconds=settings.live.position_seconds,

@@ -27,40 +27,9 @@ STATES = ("running", "throttled", "failing", "paused", "stopped")
 
 
 class ConnectorActor(Protocol):
-    """What a connector actor says of itself, and what it can be told."""
+    """What a connector actor says of itself."""
 
     def statistics(self) -> Any: ...
-    def trigger_nowait(self) -> None: ...
-    def pause_nowait(self) -> None: ...
-    def resume_nowait(self) -> None: ...
-
-
-class ConnectorControls:
-    """Passes what clients want of a running connector on to its actor."""
-
-    def __init__(self, connectors: Mapping[str, ConnectorActor]) -> None:
-        self._connectors = connectors
-
-    def trigger(self, connector_id: str) -> bool:
-        """Poll once, now."""
-        actor = self._connectors.get(connector_id)
-        if actor is not None:
-            actor.trigger_nowait()
-        return actor is not None
-
-    def pause(self, connector_id: str) -> bool:
-        """No more polls until resumed."""
-        actor = self._connectors.get(connector_id)
-        if actor is not None:
-            actor.pause_nowait()
-        return actor is not None
-
-    def resume(self, connector_id: str) -> bool:
-        """Poll on schedule again."""
-        actor = self._connectors.get(connector_id)
-        if actor is not None:
-            actor.resume_nowait()
-        return actor is not None
 
 
 class StatusBoard:

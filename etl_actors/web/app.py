@@ -13,7 +13,7 @@ from .data import data_routes
 from .health import health_routes
 from .live import live_routes
 from .origins import install_origin_checks
-from .ports import Controls, Publisher, Reader, Statuses
+from .ports import ControlOf, Publisher, Reader, Statuses
 from .problems import install_problem_handlers
 
 DASHBOARD = Path(__file__).parent / "dashboard"
@@ -23,7 +23,7 @@ def create_app(
     *,
     reader: Reader,
     statuses: Statuses,
-    controls: Controls,
+    control_of: ControlOf,
     publisher: Publisher,
     version: str,
     position_seconds: float,
@@ -37,7 +37,7 @@ def create_app(
     install_problem_handlers(app)
     install_origin_checks(app, cors_origins)
     app.register_blueprint(health_routes(statuses, version))
-    app.register_blueprint(connector_routes(statuses, controls))
+    app.register_blueprint(connector_routes(statuses, control_of))
     app.register_blueprint(data_routes(reader, statuses))
     app.register_blueprint(live_routes(publisher, position_seconds=position_seconds))
 

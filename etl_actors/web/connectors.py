@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from quart import Blueprint, Response
 
-from .ports import Controls, Statuses
+from .ports import Control, ControlOf, Statuses
 from .problems import Problem, json_response, not_found
 
 
-def connector_routes(statuses: Statuses, controls: Controls) -> Blueprint:
+def connector_routes(statuses: Statuses, control_of: ControlOf) -> Blueprint:
     """The routes of this file."""
     routes = Blueprint("connectors", __name__, url_prefix="/api/connectors")
 
@@ -36,21 +34,25 @@ def connector_routes(statuses: Statuses, controls: Controls) -> Blueprint:
 
     @routes.post("/<connector_id>/trigger")
     async def trigger(connector_id: str) -> Response:
-        return act(connector_id, controls.trigger)
+        running(connector_id).trigger_nowait()
+        return await status(connector_id)
 
     @routes.post("/<connector_id>/pause")
     async def pause(connector_id: str) -> Response:
-        return act(connector_id, controls.pause)
+        running(connector_id).pause_nowait()
+        return await status(connector_id)
 
     @routes.post("/<connector_id>/resume")
     async def resume(connector_id: str) -> Response:
-        return act(connector_id, controls.resume)
+        running(connector_id).resume_nowait()
+        return await status(connector_id)
 
-    def act(connector_id: str, action: Callable[[str], bool]) -> Response:
+    def running(connector_id: str) -> Control:
         if statuses.connector(connector_id) is None:
             raise not_found(f"there is no connector {connector_id!r}")
-        if not action(connector_id):
+        control = control_of(connector_id)
+        if control is None:
             raise Problem(409, "Not running", f"connector {connector_id!r} does not run, so there is nothing to do")
-        return json_response(statuses.connector_status(connector_id))
+        return control
 
     return routes

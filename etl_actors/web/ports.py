@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 from uuid import UUID
@@ -55,12 +55,16 @@ class Statuses(Protocol):
     def not_ready(self) -> list[str]: ...
 
 
-class Controls(Protocol):
-    """Acts on a running connector; False when it is not one that runs."""
+class Control(Protocol):
+    """What a running connector can be told."""
 
-    def trigger(self, connector_id: str) -> bool: ...
-    def pause(self, connector_id: str) -> bool: ...
-    def resume(self, connector_id: str) -> bool: ...
+    def trigger_nowait(self) -> None: ...
+    def pause_nowait(self) -> None: ...
+    def resume_nowait(self) -> None: ...
+
+
+ControlOf = Callable[[str], Control | None]
+"""The control of a connector by its id; None for one that does not run."""
 
 
 class Subscription(Protocol):
