@@ -4,6 +4,7 @@
 ``ServiceFailed``: nobody can mend it from here; one sentence, exit 1.
 ``StorageUnavailable``: wait and try again; nothing is wrong with the data.
 ``PollFailed`` and its children: expected trouble with a provider; data for the connector, never a crash.
+``ConnectorChangeRefused`` and its children: the caller who wants to change a connector can mend it.
 ``PayloadRefused``: this payload cannot be mapped; keep it raw, with the reason.
 Errors of libraries are translated at the wall of the room that uses the library, and chained.
 """
@@ -81,3 +82,43 @@ class PayloadRefused(EtlActorsError):
     def __init__(self, reason: str, *, where: str = "") -> None:
         self.where = where
         super().__init__(reason)
+
+
+class ConnectorChangeRefused(EtlActorsError):
+    """A connector cannot be made, changed or deleted as asked. The text is one sentence."""
+
+
+class ConnectorExists(ConnectorChangeRefused):
+    """The id is taken."""
+
+    def __init__(self, connector_id: str) -> None:
+        super().__init__(f"there is a connector {connector_id!r} already; PUT replaces it, another id makes a new one")
+
+
+class ConnectorGone(ConnectorChangeRefused):
+    """There is no such connector."""
+
+    def __init__(self, connector_id: str) -> None:
+        super().__init__(f"there is no connector {connector_id!r}")
+
+
+class ConnectorFromFile(ConnectorChangeRefused):
+    """It is written in a config file, and only there can it be changed."""
+
+    def __init__(self, connector_id: str, file: str) -> None:
+        super().__init__(f"connector {connector_id!r} is written in {file}; change it there")
+
+
+class VersionPassed(ConnectorChangeRefused):
+    """Somebody else changed it meanwhile."""
+
+    def __init__(self, connector_id: str) -> None:
+        super().__init__(f"connector {connector_id!r} was changed meanwhile; get it again and repeat your change on it")
+
+
+class TooManyAtOnce(EtlActorsError):
+    """As much as is allowed at once is under way already; the same call may succeed in a moment."""
+
+
+class NotDrained(EtlActorsError):
+    """What was read is not stored yet, so what depends on that has to wait; the same call may succeed later."""

@@ -6,8 +6,9 @@ What is opened first is what must die last: storage ⊃ web ⊃ pipeline.
 from __future__ import annotations
 
 import gc
+import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,8 @@ import trio
 from . import __version__
 from .assembly import Assembly, assemble, compile_expressions, shipped_tables, use_stored_pairs
 from .errors import EtlActorsError, ServiceFailed, UsageError
+from .factory import Clients
+from .keeping import open_kept
 from .progress import Progress, progress
 from .settings import Configuration, ServiceSettings
 from .sources.exchange import open_client
@@ -72,6 +75,7 @@ async def serve(
     data_dir: Path,
     host: str | None = None,
     port: int | None = None,
+    environment: Mapping[str, str] = os.environ,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """The service, from opening to closing; ``task_status`` gets its address when it is ready."""
@@ -91,25 +95,30 @@ async def serve(
             open_storage(
                 settings.database, settings.retention, configuration.connectors, data_dir=data_dir, progress=step
             ) as storage,
-            open_client(settings.upstream, __version__) as client,
+            open_client(settings.upstream, __version__) as trusted,
+            open_client(settings.upstream, __version__) as guarded,
         ):
+            keyring, kept = await open_kept(storage, configuration, data_dir, environment)
             stored = await storage.reader.symbol_tables()
             _, head = await storage.reader.stream()
             use_stored_pairs(tables, stored)
             assembly = assemble(
                 configuration,
                 storage,
-                client,
+                Clients(trusted, guarded),
+                lambda: keyring,
                 tables=tables,
                 compiled=compiled,
                 stored_pairs=stored,
+                kept=kept,
                 head=head,
             )
-            statuses = _status_board(configuration, storage, assembly)
+            statuses = _status_board(storage, assembly)
             app = create_app(
                 reader=storage.reader,
                 statuses=statuses,
-                control_of=assembly.connectors.get,
+                roster=assembly.roster,
+                extractor=assembly.extractor,
                 publisher=assembly.broadcaster,
                 version=__version__,
                 position_seconds=settings.live.position_seconds,
@@ -146,11 +155,10 @@ def refuse_what_needs_keys(settings: ServiceSettings, host: str) -> None:
         raise UsageError('[security] require_keys = "yes": this version has no keys to ask for')
 
 
-def _status_board(configuration: Configuration, storage: Storage, assembly: Assembly) -> StatusBoard:
+def _status_board(storage: Storage, assembly: Assembly) -> StatusBoard:
     return StatusBoard(
-        configuration=configuration,
+        roster=assembly.roster,
         pipeline=assembly.pipeline,
-        connectors=assembly.connectors,
         transformer=assembly.transformer,
         loader=assembly.loader,
         broadcaster=assembly.broadcaster,

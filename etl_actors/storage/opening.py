@@ -20,6 +20,7 @@ from ..settings import ConnectorSettings
 from ..settings.service import Database
 from ..settings.service import Retention as RetentionSettings
 from .claims import ClaimBook, register_connectors
+from .definitions import DefinitionBook
 from .driver import Connection
 from .embedded import EmbeddedPostgres, open_embedded
 from .migrations import migrate
@@ -53,6 +54,7 @@ class Storage(Struct, frozen=True, kw_only=True):
     writer: BatchWriter
     reader: Reader
     claims: ClaimBook
+    definitions: DefinitionBook
     retention: Retention
     embedded: EmbeddedPostgres | None
     version: str
@@ -113,6 +115,7 @@ async def open_storage(
             writer=BatchWriter(writers, book),
             reader=Reader(readers),
             claims=ClaimBook(writers, owner=f"{socket.gethostname()}:{os.getpid()}"),
+            definitions=DefinitionBook(writers),
             retention=Retention(writers, book, retention),
             embedded=embedded,
             version=version,

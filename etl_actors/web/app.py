@@ -10,10 +10,11 @@ from quart_trio import QuartTrio
 
 from .connectors import connector_routes
 from .data import data_routes
+from .extract import extract_routes
 from .health import health_routes
 from .live import live_routes
 from .origins import install_origin_checks
-from .ports import ControlOf, Publisher, Reader, Statuses
+from .ports import Extractor, Publisher, Reader, Roster, Statuses
 from .problems import install_problem_handlers
 
 DASHBOARD = Path(__file__).parent / "dashboard"
@@ -23,7 +24,8 @@ def create_app(
     *,
     reader: Reader,
     statuses: Statuses,
-    control_of: ControlOf,
+    roster: Roster,
+    extractor: Extractor,
     publisher: Publisher,
     version: str,
     position_seconds: float,
@@ -37,7 +39,8 @@ def create_app(
     install_problem_handlers(app)
     install_origin_checks(app, cors_origins)
     app.register_blueprint(health_routes(statuses, version))
-    app.register_blueprint(connector_routes(statuses, control_of))
+    app.register_blueprint(connector_routes(statuses, roster))
+    app.register_blueprint(extract_routes(extractor))
     app.register_blueprint(data_routes(reader, statuses))
     app.register_blueprint(live_routes(publisher, position_seconds=position_seconds))
 

@@ -15,6 +15,7 @@ from etl_actors.actors.janitor import Janitor
 from etl_actors.actors.loader import Loader
 from etl_actors.actors.transformer import Transformer
 from etl_actors.errors import StorageUnavailable
+from etl_actors.ledger import Ledger
 from etl_actors.messages import Batch, Event, Extracted, Item
 from etl_actors.pipeline import Pipeline
 from etl_actors.supervisor import GaveUp
@@ -101,6 +102,7 @@ def drawing(writer: Memory, *connectors: Counting) -> tuple[Pipeline, Broadcaste
         loader=Loader(writer, max_batch_rows=100, max_batch_age_seconds=0.1, on_epoch_lost=lambda lost: None),
         broadcaster=broadcaster,
         janitor=Janitor(Idle()),
+        ledger=Ledger(),
     )
     return pipeline, broadcaster
 
