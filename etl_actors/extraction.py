@@ -43,7 +43,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 
 class _Data(Struct):
-    items: Raw | None = None
+    items: Raw
 
 
 class _Said(Struct):

@@ -85,25 +85,25 @@ def with_kept_secrets(
     known = {path: holder[key] for path, holder, key in _places(kept or {})}
     missing: list[str] = []
     used: list[str] = []
-
-    def keep(path: str, text: str) -> str:
-        if text != MASK:
-            return text
-        (used if known.get(path) else missing).append(path)
-        return str(known.get(path) or text)
-
-    return _mapped(document, keep), missing, used
+    complete = _copied(document)
+    for path, holder, key in _places(complete):
+        if holder[key] == MASK:
+            (used if known.get(path) else missing).append(path)
+            holder[key] = known.get(path)
+    return complete, missing, used
 
 
 def _mapped(document: dict[str, Any], change: Callable[[str, str], str]) -> dict[str, Any]:
-    copied = document | {
-        name: dict(document[name]) for name in ("auth", "headers", "params") if isinstance(document.get(name), dict)
-    }
+    copied = _copied(document)
     for path, holder, key in _places(copied):
-        value = holder[key]
-        if isinstance(value, str | int | float):
-            holder[key] = change(path, value if isinstance(value, str) else str(value))
+        holder[key] = change(path, str(holder[key]))
     return copied
+
+
+def _copied(document: dict[str, Any]) -> dict[str, Any]:
+    """With tables of its own where secrets can be."""
+    tables = {name: document[name] for name in ("auth", "headers", "params") if isinstance(document.get(name), dict)}
+    return document | {name: dict(table) for name, table in tables.items()}
 
 
 def _places(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:

@@ -37,10 +37,12 @@ def read_connector(document: dict[str, Any]) -> ConnectorSettings:
     connector = convert(stated, ConnectorSettings, "", mistakes)
     if connector is not None:
         mistakes.extend(("", key, reason) for key, reason in connector_mistakes(connector))
+    if connector is not None and not mistakes:
         mistakes.extend(("", key, reason) for key, reason in _exposed(connector))
     if mistakes or connector is None:
         raise ConfigError(*mistakes)
-    return connector
+    # A connector without a name is shown under its id.
+    return replace(connector, connector_name="") if connector.connector_name == connector.connector_id else connector
 
 
 def read_extract(document: dict[str, Any]) -> ConnectorSettings:
