@@ -22,14 +22,13 @@ from .extraction import Extractor
 from .factory import ActorFactory, Clients
 from .ledger import Ledger
 from .pipeline import Pipeline
-from .roster import Roster
+from .roster import Keys, Roster
 from .roster_entry import Entry, written_entries
 from .settings import Configuration
 from .storage.opening import Storage
 from .transforms.documents import encode_json
 from .transforms.mapping import Mapping as ItemMapping
 from .transforms.symbols import SymbolTable, shipped_snapshot, symbol_reader
-from .vault import Keyring
 
 # First polls are spread, so that eight answers do not arrive in one instant; the page fills within two seconds all
 # the same.
@@ -86,7 +85,7 @@ def assemble(
     configuration: Configuration,
     storage: Storage,
     clients: Clients,
-    keyring: Callable[[], Keyring],
+    keys: Keys,
     *,
     tables: dict[str, SymbolTable],
     compiled: Compiled,
@@ -137,7 +136,7 @@ def assemble(
         factory,
         pipeline,
         storage.definitions,
-        keyring,
+        keys,
         entries=entries,
         refuse_target=refuse_target,
         forget=transformer.forget,

@@ -120,5 +120,9 @@ class TooManyAtOnce(EtlActorsError):
     """As much as is allowed at once is under way already; the same call may succeed in a moment."""
 
 
+class KeyRotated(EtlActorsError):
+    """Secrets are kept under a newer key than the one that sealed these; take it over, seal again."""
+
+
 class NotDrained(EtlActorsError):
     """What was read is not stored yet, so what depends on that has to wait; the same call may succeed later."""

@@ -8,8 +8,9 @@ secrets: the mask stands for a kept one only while it goes where it went.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
@@ -17,7 +18,15 @@ import structlog
 import trio
 from msgspec.structs import replace
 
-from .errors import ConfigError, ConnectorExists, ConnectorFromFile, ConnectorGone, NotDrained, VersionPassed
+from .errors import (
+    ConfigError,
+    ConnectorExists,
+    ConnectorFromFile,
+    ConnectorGone,
+    KeyRotated,
+    NotDrained,
+    VersionPassed,
+)
 from .factory import ActorFactory
 from .pipeline import Pipeline
 from .roster_entry import Definition, Entry, kept_entry, sealed
@@ -37,11 +46,21 @@ KEEPING_SECONDS = 60.0
 class Definitions(Protocol):
     """Keeps the connectors that were made over REST."""
 
-    async def create(self, connector_id: str, name: str, source_id: str, document: dict[str, Any]) -> Definition: ...
+    async def create(
+        self, connector_id: str, name: str, source_id: str, document: dict[str, Any], *, key_id: str
+    ) -> Definition: ...
     async def replace(
-        self, connector_id: str, name: str, source_id: str, document: dict[str, Any], *, version: int
+        self, connector_id: str, name: str, source_id: str, document: dict[str, Any], *, key_id: str, version: int
     ) -> Definition: ...
     async def delete(self, connector_id: str, *, version: int) -> None: ...
+
+
+class Keys(Protocol):
+    """The keys in force; ``refresh`` takes over those of a rotation."""
+
+    @property
+    def keyring(self) -> Keyring: ...
+    async def refresh(self) -> None: ...
 
 
 class Roster:
@@ -52,7 +71,7 @@ class Roster:
         factory: ActorFactory,
         pipeline: Pipeline,
         definitions: Definitions,
-        keyring: Callable[[], Keyring],
+        keys: Keys,
         *,
         entries: Iterable[Entry],
         refuse_target: Callable[[str], str | None],
@@ -62,7 +81,7 @@ class Roster:
         self._factory = factory
         self._pipeline = pipeline
         self._definitions = definitions
-        self._keyring = keyring
+        self._keys = keys
         self._entries = {entry.settings.connector_id: entry for entry in entries}
         self._refuse_target = refuse_target
         self._forget = forget
@@ -83,7 +102,7 @@ class Roster:
             if connector_id in self._entries:
                 raise ConnectorExists(connector_id)
             with trio.move_on_after(KEEPING_SECONDS, shield=True):
-                kept = await self._definitions.create(connector_id, *self._kept_form(settings))
+                kept = await self._keep(settings, self._definitions.create)
                 self._put(settings, mapping, kept)
         log.info("connector.created", connector_id=connector_id)
         return self._entries[connector_id]
@@ -99,9 +118,8 @@ class Roster:
             mapping = self._checked(settings)
             if settings == entry.settings and entry.trouble is None:
                 return entry
-            kept_form = self._kept_form(settings)
             async with self._drained(entry):
-                kept = await self._definitions.replace(connector_id, *kept_form, version=entry.version)
+                kept = await self._keep(settings, partial(self._definitions.replace, version=entry.version))
                 self._put(settings, mapping, kept)
         log.info("connector.replaced", connector_id=connector_id)
         return self._entries[connector_id]
@@ -144,11 +162,23 @@ class Roster:
             raise ConfigError(*mistakes)
         return mapping
 
-    def _kept_form(self, settings: ConnectorSettings) -> tuple[str, str, dict[str, Any]]:
+    async def _keep(self, settings: ConnectorSettings, store: Callable[..., Awaitable[Definition]]) -> Definition:
         try:
-            return settings.api_name, settings.source_id, sealed(settings, self._keyring())
+            return await self._keep_sealed(settings, store)
+        except KeyRotated:
+            await self._keys.refresh()
+            return await self._keep_sealed(settings, store)
+
+    async def _keep_sealed(
+        self, settings: ConnectorSettings, store: Callable[..., Awaitable[Definition]]
+    ) -> Definition:
+        keyring = self._keys.keyring
+        try:
+            document = sealed(settings, keyring)
         except CannotSeal as error:
             raise ConfigError(("", "auth", str(error))) from None
+        named = (settings.connector_id, settings.api_name, settings.source_id)
+        return await store(*named, document, key_id=keyring.key_id)
 
     @asynccontextmanager
     async def _drained(self, entry: Entry) -> AsyncIterator[None]:

@@ -98,7 +98,7 @@ async def serve(
             open_client(settings.upstream, __version__) as trusted,
             open_client(settings.upstream, __version__) as guarded,
         ):
-            keyring, kept = await open_kept(storage, configuration, data_dir, environment)
+            keys, kept = await open_kept(storage, configuration, data_dir, environment)
             stored = await storage.reader.symbol_tables()
             _, head = await storage.reader.stream()
             use_stored_pairs(tables, stored)
@@ -106,7 +106,7 @@ async def serve(
                 configuration,
                 storage,
                 Clients(trusted, guarded),
-                lambda: keyring,
+                keys,
                 tables=tables,
                 compiled=compiled,
                 stored_pairs=stored,

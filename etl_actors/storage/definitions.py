@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 
 from ..errors import ConnectorExists, ConnectorGone, VersionPassed
 from .pool import Pool
+from .rekeying import require_key
 from .translation import translated
 
 
@@ -45,11 +46,17 @@ class DefinitionBook:
                 )
                 return [_definition(row) for row in await cursor.fetchall()]
 
-    async def create(self, connector_id: str, name: str, source_id: str, document: dict[str, Any]) -> Definition:
-        """Keep a new one; :class:`ConnectorExists` when the id is taken. A row of a deleted one is used again."""
+    async def create(
+        self, connector_id: str, name: str, source_id: str, document: dict[str, Any], *, key_id: str
+    ) -> Definition:
+        """Keep a new one; :class:`ConnectorExists` when the id is taken. A row of a deleted one is used again.
+
+        KeyRotated when ``key_id``, the key it is sealed under, is not the newest any more.
+        """
         async with self._pool.connection() as connection:
             with translated():
                 async with connection.transaction():
+                    await require_key(connection, key_id)
                     cursor = await connection.execute(
                         "INSERT INTO api_connectors AS c (connector_id, connector_name, source_id, definition, version)"
                         " VALUES (%s, %s, %s, %s, 1) ON CONFLICT (connector_id) DO UPDATE"
@@ -67,12 +74,13 @@ class DefinitionBook:
         return _definition(row)
 
     async def replace(
-        self, connector_id: str, name: str, source_id: str, document: dict[str, Any], *, version: int
+        self, connector_id: str, name: str, source_id: str, document: dict[str, Any], *, key_id: str, version: int
     ) -> Definition:
         """Put ``document`` in the place of ``version``; VersionPassed when that is not the newest any more."""
         async with self._pool.connection() as connection:
             with translated():
                 async with connection.transaction():
+                    await require_key(connection, key_id)
                     cursor = await connection.execute(
                         "UPDATE api_connectors SET connector_name = %s, source_id = %s, definition = %s,"
                         " version = version + 1, updated_at = CURRENT_TIMESTAMP"

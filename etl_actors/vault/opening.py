@@ -29,43 +29,55 @@ _SCRYPT_MEMORY = 2 * 128 * _SCRYPT_N * _SCRYPT_R  # twice what it takes; OpenSSL
 
 
 def open_vault(data_dir: Path, environment: Mapping[str, str], *, may_create: bool = True) -> Vault:
-    """The vault of this installation; any trouble is a ``UsageError`` of one sentence.
+    """The vault of this installation; as :func:`find_key`."""
+    return Vault(find_key(data_dir, environment, may_create=may_create))
 
-    It takes about 100 ms and 32 MiB for scrypt and waits for the disk: call it in a worker thread.
+
+def find_key(
+    data_dir: Path,
+    environment: Mapping[str, str],
+    *,
+    may_create: bool = True,
+    variable: str = VARIABLE,
+    file_name: str = KEY_NAME,
+) -> Hidden:
+    """The key that ``variable`` gives, or that ``file_name`` in the data folder holds.
+
+    Any trouble is a ``UsageError`` of one sentence. It takes about 100 ms and 32 MiB for scrypt and waits for the
+    disk: call it in a worker thread.
 
     The vault cannot know whether secrets are stored already. A caller that sees some passes ``may_create=False``;
     a key file or salt that is missing is then ``KeyMissing``, where a new one would hide the loss and leave new
     secrets under another key than the old ones.
     """
-    given = _given(environment)
+    given = _given(environment, variable)
     if given is None:
-        kept = read_or_create(data_dir / KEY_NAME, size=KEY_BYTES, what="key file", may_create=may_create)
-        return Vault(kept)
+        return read_or_create(data_dir / file_name, size=KEY_BYTES, what="key file", may_create=may_create)
     if given.reveal().lstrip().startswith(PREFIX):
         key = parse(given.reveal(), size=KEY_BYTES)
         if key is None:
             raise UsageError(
-                f"{VARIABLE} begins with {PREFIX} and must go on with exactly {KEY_BYTES} bytes in base64; "
+                f"{variable} begins with {PREFIX} and must go on with exactly {KEY_BYTES} bytes in base64; "
                 f"openssl rand -base64 {KEY_BYTES} makes them"
             )
-        return Vault(key)
+        return key
     if len(given.reveal()) < SHORTEST:
         raise UsageError(
-            f"{VARIABLE} is shorter than {SHORTEST} characters: give a longer one, or {PREFIX} and {KEY_BYTES} bytes"
+            f"{variable} is shorter than {SHORTEST} characters: give a longer one, or {PREFIX} and {KEY_BYTES} bytes"
         )
     if not _is_unicode(given):
-        raise UsageError(f"{VARIABLE} is not UTF-8 text: give another one, or {PREFIX} and {KEY_BYTES} bytes")
+        raise UsageError(f"{variable} is not UTF-8 text: give another one, or {PREFIX} and {KEY_BYTES} bytes")
     salt = read_or_create(data_dir / SALT_NAME, size=_SALT_BYTES, what="salt file", may_create=may_create)
-    return Vault(_stretch(given, salt))
+    return _stretch(given, salt)
 
 
-def _given(environment: Mapping[str, str]) -> Secret | None:
+def _given(environment: Mapping[str, str], variable: str) -> Secret | None:
     """What the environment gives. An empty variable is one that is not set; an empty file is a mistake."""
-    if not environment.get(VARIABLE):
-        environment = {name: value for name, value in environment.items() if name != VARIABLE}
+    if not environment.get(variable):
+        environment = {name: value for name, value in environment.items() if name != variable}
     trouble = ""
     try:
-        text = read_variable(VARIABLE, environment)
+        text = read_variable(variable, environment)
     except LookupError as error:
         trouble = str(error.args[0])
     if trouble:  # raised out here, because a decoding error in the chain would hold the content of the file
