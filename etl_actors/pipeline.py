@@ -168,7 +168,7 @@ class Pipeline:
         """Hand the loader what no connector read, and wait until it is settled; NotDrained when it takes too long."""
         settlement = self._ledger.accept(part.extraction_id, part.connector_id)
         try:
-            if self._direct_send is None:
+            if self._direct_send is None or self._intake.cancel_called:
                 raise trio.ClosedResourceError
             with trio.fail_after(seconds):
                 await self._direct_send.send(part)
