@@ -31,8 +31,12 @@ def decode(
     """``document`` as a ``kind``, its references read from ``environment``; None when ``mistakes`` were added."""
     before = len(mistakes)
     resolved = interpolate(document, environment, lambda path, reason: mistakes.append((file, path, reason)))
-    if len(mistakes) > before:
-        return None
+    return convert(resolved, kind, file, mistakes) if len(mistakes) == before else None
+
+
+def convert(resolved: Any, kind: type[T], file: str, mistakes: list[Mistake]) -> T | None:
+    """As :func:`decode`, taking every text as it stands. What is wrong is cut out of ``resolved`` on the way."""
+    before = len(mistakes)
     for _ in range(_MOST_MISTAKES):
         try:
             return msgspec.convert(resolved, kind, strict=True, dec_hook=decode_secret)

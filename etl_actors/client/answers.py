@@ -1,0 +1,91 @@
+"""What a running service answers, or why it does not, as this package's errors: one sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import msgspec
+
+from ..errors import RequestFailed
+from .address import Service
+
+_MOST_SHOWN = 5
+
+
+@contextmanager
+def asking(service: Service) -> Iterator[None]:
+    """Translates httpx's errors about ``service``."""
+    try:
+        yield
+    except httpx.ConnectError as error:
+        raise RequestFailed(
+            f"no service answers at {_shown(service.url)} ({_reason(error)}); `etl-actors serve` starts one,"
+            " and ETL_URL (--url on the command line) names another"
+        ) from error
+    except httpx.TimeoutException as error:
+        raise RequestFailed(f"the service at {_shown(service.url)} did not answer in time") from error
+    except httpx.HTTPError as error:
+        raise RequestFailed(f"the connection to {_shown(service.url)} broke off: {_reason(error)}") from error
+
+
+def refusal(response: httpx.Response) -> RequestFailed:
+    """The error that an answer which is no success stands for. Its body must have been read."""
+    status = response.status_code
+    problem = _problem(response)
+    if problem is None:
+        return RequestFailed(
+            f"{_shown(str(response.url.copy_with(query=None)))} answered {status} {response.reason_phrase}".rstrip()
+            + "; is this the address of etl-actors?",
+            status=status,
+        )
+    errors = [
+        {"path": str(one.get("path", "")), "message": str(one.get("message", ""))}
+        for one in problem.get("errors") or ()
+        if isinstance(one, dict)
+    ]
+    detail = "; ".join(f"{one['path']}: {one['message']}" for one in errors[:_MOST_SHOWN])
+    more = f"; and {len(errors) - _MOST_SHOWN} more" if len(errors) > _MOST_SHOWN else ""
+    sentence = detail + more or str(problem.get("detail") or problem.get("title") or response.reason_phrase)
+    if status in {401, 403}:
+        sentence += " (the key is read from ETL_API_KEY, ETL_API_KEY_FILE or --key-file)"
+    return RequestFailed(f"the service said no ({status}): {sentence}", status=status, errors=errors)
+
+
+def json_of(response: httpx.Response) -> Any:
+    """The JSON of a success; raises :class:`RequestFailed` for everything else."""
+    if not response.is_success:
+        raise refusal(response)
+    try:
+        return msgspec.json.decode(response.content)
+    except msgspec.DecodeError:
+        raise refusal(response) from None
+
+
+def _problem(response: httpx.Response) -> dict[str, Any] | None:
+    try:
+        document = msgspec.json.decode(response.content)
+    except msgspec.DecodeError:
+        return None
+    return document if isinstance(document, dict) and ("detail" in document or "title" in document) else None
+
+
+def _reason(error: BaseException) -> str:
+    """What the system said, which lies under the words of two libraries and a loop."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+        if isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[0]
+        else:
+            cause = cause.__cause__ or cause.__context__
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _shown(url: str) -> str:
+    """Without a user and a password."""
+    shown = httpx.URL(url)
+    return str(shown.copy_with(username="", password="")) if shown.userinfo else url
