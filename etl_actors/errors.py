@@ -53,6 +53,10 @@ class RequestFailed(EtlActorsError):
         super().__init__(reason)
 
 
+class ServiceUnreachable(RequestFailed):
+    """No service answers at the address that it is looked for at."""
+
+
 class FileNotWritten(EtlActorsError):
     """A file that we fetched could not be written to its end. Exit code 1."""
 

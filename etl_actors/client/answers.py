@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from ..errors import RequestFailed
+from ..errors import RequestFailed, ServiceUnreachable
 from .address import Service
 
 _MOST_SHOWN = 5
@@ -20,8 +20,8 @@ def asking(service: Service) -> Iterator[None]:
     """Translates httpx's errors about ``service``."""
     try:
         yield
-    except httpx.ConnectError as error:
-        raise RequestFailed(
+    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        raise ServiceUnreachable(
             f"no service answers at {_shown(service.url)} ({_reason(error)}); `etl-actors serve` starts one,"
             " and ETL_URL (--url on the command line) names another"
         ) from error
@@ -36,11 +36,7 @@ def refusal(response: httpx.Response) -> RequestFailed:
     status = response.status_code
     problem = _problem(response)
     if problem is None:
-        return RequestFailed(
-            f"{_shown(str(response.url.copy_with(query=None)))} answered {status} {response.reason_phrase}".rstrip()
-            + "; is this the address of etl-actors?",
-            status=status,
-        )
+        return foreign(response)
     errors = [
         {"path": str(one.get("path", "")), "message": str(one.get("message", ""))}
         for one in problem.get("errors") or ()
@@ -54,6 +50,13 @@ def refusal(response: httpx.Response) -> RequestFailed:
     return RequestFailed(f"the service said no ({status}): {sentence}", status=status, errors=errors)
 
 
+def foreign(response: httpx.Response) -> RequestFailed:
+    """The error that an answer is which no service of ours gives. Its body need not have been read."""
+    asked = _shown(str(response.url.copy_with(query=None)))
+    said = f"{response.status_code} {response.reason_phrase}".strip()
+    return RequestFailed(f"{asked} answered {said}; is this the address of etl-actors?", status=response.status_code)
+
+
 def json_of(response: httpx.Response) -> Any:
     """The JSON of a success; raises :class:`RequestFailed` for everything else."""
     if not response.is_success:
@@ -61,7 +64,7 @@ def json_of(response: httpx.Response) -> Any:
     try:
         return msgspec.json.decode(response.content)
     except msgspec.DecodeError:
-        raise refusal(response) from None
+        raise foreign(response) from None
 
 
 def _problem(response: httpx.Response) -> dict[str, Any] | None:
@@ -78,10 +81,7 @@ def _reason(error: BaseException) -> str:
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror.lower()
-        if isinstance(cause, BaseExceptionGroup):
-            cause = cause.exceptions[0]
-        else:
-            cause = cause.__cause__ or cause.__context__
+        cause = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else cause.__cause__ or cause.__context__
     return " ".join(str(error).split()) or type(error).__name__
 
 

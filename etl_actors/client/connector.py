@@ -24,7 +24,7 @@ from ..settings.decoding import Mistake, convert
 from ..settings.mistakes import connector_mistakes
 from ..settings.original_names import translated_names
 from .address import Service, find_service
-from .answers import asking, json_of, refusal
+from .answers import asking, foreign, json_of, refusal
 
 TIMEOUT_SECONDS = 30
 ROUTE = "/api/connectors"
@@ -128,5 +128,5 @@ async def _asked() -> AsyncIterator[httpx.AsyncClient]:
 def _object(response: httpx.Response) -> dict[str, Any]:
     answer = json_of(response)
     if not isinstance(answer, dict):
-        raise refusal(response)
+        raise foreign(response)
     return answer

@@ -14,6 +14,7 @@ from quart_trio import QuartTrio
 
 from etl_actors.errors import StorageUnavailable
 from etl_actors.web.export import accepted_kind, export_response
+from etl_actors.web.export import slices as slices_of_an_export
 from etl_actors.web.listener import address_of, open_listener
 from etl_actors.web.problems import install_problem_handlers
 from etl_actors.web.server import serve_app
@@ -55,6 +56,11 @@ class Slices:
                 yield some
         finally:
             self.closed.set()
+
+
+async def begun(slices: Slices) -> slices_of_an_export.Slices:
+    """As an export gets them."""
+    return await slices_of_an_export.Slices.begin(slices.each())
 
 
 @asynccontextmanager

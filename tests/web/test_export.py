@@ -6,6 +6,9 @@ import csv
 import io
 import itertools
 import json
+from contextlib import aclosing
+from functools import partial
+from typing import Any
 
 import httpx
 import pytest
@@ -15,8 +18,11 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
 from etl_actors.web.export import CSV, JSON, NDJSON, PARQUET, accepted_kind
+from etl_actors.web.export.lines import ndjson_pieces
+from etl_actors.web.export.parquet import parquet_pieces
+from etl_actors.web.export.spreadsheet import csv_pieces
 
-from .exports import COLUMNS, Slices, exported, exporting, row
+from .exports import COLUMNS, Slices, begun, exported, exporting, row
 
 
 @pytest.mark.parametrize(
@@ -115,6 +121,17 @@ async def test_a_client_that_leaves_ends_the_reading(kind: str) -> None:
             assert (await socket.receive_some(15)).startswith(b"HTTP/1.1 200")
         with trio.fail_after(10):
             await slices.closed.wait()
+
+
+@pytest.mark.parametrize(
+    "pieces", [partial(csv_pieces, columns=COLUMNS), ndjson_pieces, partial(parquet_pieces, columns=COLUMNS)]
+)
+async def test_an_export_that_ends_after_its_first_piece_lets_go_of_its_rows(pieces: Any) -> None:
+    """Such as the header, before any row was looked at."""
+    slices = Slices([[row()], [row()]])
+    async with aclosing(pieces(await begun(slices))) as export:
+        await anext(export)
+    assert slices.closed.is_set()
 
 
 @pytest.mark.parametrize("kind", [CSV, NDJSON, PARQUET])

@@ -17,7 +17,7 @@ from msgspec import Raw
 from etl_actors.web.export import PARQUET
 from etl_actors.web.export.parquet import parquet_pieces
 
-from .exports import COLUMNS, Slices, exported, row
+from .exports import COLUMNS, Slices, begun, exported, row
 
 EXTREMES = [
     "0",
@@ -76,7 +76,7 @@ async def test_row_groups_leave_as_slices_come() -> None:
     slices = Slices([[row(start + number) for number in range(30)] for start in range(0, 300, 30)])
     pieces: list[bytes] = []
     given: list[int] = []
-    async for piece in parquet_pieces(slices.each(), COLUMNS, group_rows=100):
+    async for piece in parquet_pieces(await begun(slices), COLUMNS, group_rows=100):
         pieces.append(piece)
         given.append(slices.given)
     content = b"".join(pieces)
@@ -90,7 +90,7 @@ async def test_heavy_rows_make_a_group_early(monkeypatch: pytest.MonkeyPatch) ->
     """What a group may weigh counts, too: memory is bounded by bytes and not by rows alone."""
     monkeypatch.setattr("etl_actors.web.export.parquet.GROUP_BYTES", 10_000)
     heavy: dict[str, Any] = {"extra": Raw(b'{"a":"' + b"x" * 6_000 + b'"}')}
-    content = b"".join([piece async for piece in parquet_pieces(Slices([[row(**heavy)]] * 5).each(), COLUMNS)])
+    content = b"".join([piece async for piece in parquet_pieces(await begun(Slices([[row(**heavy)]] * 5)), COLUMNS)])
     assert pq.ParquetFile(io.BytesIO(content)).metadata.num_row_groups == 3
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from quart import Response, request
 
 from .kinds import CSV, NDJSON, PARQUET
 from .lines import ndjson_pieces
 from .parquet import parquet_pieces, require_parquet
-from .slices import Slices, begun
+from .slices import Rows, Slices
 from .spreadsheet import csv_pieces
 
 _ENDINGS = {CSV: "csv", NDJSON: "ndjson", PARQUET: "parquet"}
 
 
-async def export_response(slices: Slices, kind: str, columns: tuple[str, ...]) -> Response:
+async def export_response(slices: AsyncGenerator[Rows, None], kind: str, columns: tuple[str, ...]) -> Response:
     """The rows of ``slices`` as ``kind``: one of ``CSV``, ``NDJSON`` and ``PARQUET``.
 
     What fails before the first row (no database, no Parquet) is raised, so that it is told with a status. What fails
@@ -25,7 +25,7 @@ async def export_response(slices: Slices, kind: str, columns: tuple[str, ...]) -
         await require_parquet()
     content_type = kind if kind == PARQUET else f"{kind}; charset=utf-8"
     # A HEAD asks for the headers alone; nothing is read for it.
-    body = b"" if request.method == "HEAD" else _pieces(await begun(slices), kind, columns)
+    body = b"" if request.method == "HEAD" else _pieces(await Slices.begin(slices), kind, columns)
     response = Response(body, content_type=content_type)
     response.headers["Content-Disposition"] = f'attachment; filename="items.{_ENDINGS[kind]}"'
     response.headers.add("Vary", "Accept")

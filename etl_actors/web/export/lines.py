@@ -6,12 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import msgspec
+import trio
 
-from .slices import Slices, short_slices
+from .slices import Slices, short
 
 
 async def ndjson_pieces(slices: Slices) -> AsyncIterator[bytes]:
     """The file, a piece a slice."""
-    async with aclosing(short_slices(slices)) as parts:
-        async for rows in parts:
-            yield b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+    async with aclosing(slices):
+        async for rows in slices:
+            for some in short(rows):
+                yield b"".join(msgspec.json.encode(row) + b"\n" for row in some)
+                await trio.lowlevel.checkpoint()

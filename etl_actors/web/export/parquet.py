@@ -50,16 +50,16 @@ async def parquet_pieces(
     slices: Slices, columns: tuple[str, ...], *, group_rows: int = GROUP_ROWS
 ) -> AsyncIterator[bytes]:
     """The file, a piece a row group."""
-    file = await trio.to_thread.run_sync(_File, columns, group_rows)
-    try:
-        async with aclosing(slices):
+    async with aclosing(slices):
+        file = await trio.to_thread.run_sync(_File, columns, group_rows)
+        try:
             async for rows in slices:
                 piece = await trio.to_thread.run_sync(file.add, rows)
                 if piece:
                     yield piece
-        yield await trio.to_thread.run_sync(file.end)
-    finally:
-        file.close()
+            yield await trio.to_thread.run_sync(file.end)
+        finally:
+            file.close()
 
 
 class _File:

@@ -6,37 +6,42 @@ leaves nothing behind.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
-from typing import Any
-
-import trio
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from typing import Any, Self
 
 Rows = Sequence[Any]
-Slices = AsyncGenerator[Rows, None]
 
 # What is encoded without letting others have a turn.
 _SHORT = 500
 
 
-async def begun(slices: Slices) -> Slices:
-    """``slices``, the first of which is fetched already: what fails at once can still be told with a status."""
-    first = await anext(slices, None)
-    return _resumed(first, slices)
+class Slices:
+    """The slices of one export, the first of which is fetched already. To be closed, however far it was read."""
+
+    def __init__(self, first: Rows | None, rest: AsyncGenerator[Rows, None]) -> None:
+        self._first = first
+        self._rest = rest
+
+    @classmethod
+    async def begin(cls, slices: AsyncGenerator[Rows, None]) -> Self:
+        """Fetch the first slice: what fails at once can then still be told with a status."""
+        return cls(await anext(slices, None), slices)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Rows:
+        if self._first is None:
+            return await anext(self._rest)
+        first, self._first = self._first, None
+        return first
+
+    async def aclose(self) -> None:
+        """Let go of what the reading held."""
+        await self._rest.aclose()
 
 
-async def short_slices(slices: Slices) -> Slices:
-    """The same rows in slices that are encoded in a few milliseconds."""
-    async with aclosing(slices):
-        async for rows in slices:
-            for start in range(0, len(rows), _SHORT):
-                yield rows[start : start + _SHORT]
-                await trio.lowlevel.checkpoint()
-
-
-async def _resumed(first: Rows | None, slices: Slices) -> Slices:
-    async with aclosing(slices):
-        if first is not None:
-            yield first
-            async for rows in slices:
-                yield rows
+def short(rows: Rows) -> Iterator[Rows]:
+    """The same rows in pieces that are encoded in a few milliseconds; others have a turn between them."""
+    for start in range(0, len(rows), _SHORT):
+        yield rows[start : start + _SHORT]

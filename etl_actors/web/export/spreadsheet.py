@@ -12,8 +12,9 @@ from contextlib import aclosing
 from typing import Any
 
 import msgspec
+import trio
 
-from .slices import Slices, short_slices
+from .slices import Slices, short
 
 # What a spreadsheet takes for the beginning of a formula; the wide forms where East Asian input is expected.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -21,10 +22,12 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 
 async def csv_pieces(slices: Slices, columns: Sequence[str]) -> AsyncIterator[bytes]:
     """The file, a piece a slice, after one line of ``columns``."""
-    yield _csv_lines([columns])
-    async with aclosing(short_slices(slices)) as parts:
-        async for rows in parts:
-            yield _csv_lines([_cell(value) for value in msgspec.structs.astuple(row)] for row in rows)
+    async with aclosing(slices):
+        yield _csv_lines([columns])
+        async for rows in slices:
+            for some in short(rows):
+                yield _csv_lines([_cell(value) for value in msgspec.structs.astuple(row)] for row in some)
+                await trio.lowlevel.checkpoint()
 
 
 def _csv_lines(lines: Iterable[Sequence[Any]]) -> bytes:
