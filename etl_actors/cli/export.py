@@ -62,6 +62,10 @@ def export(
     The newest come first. FILE is written when everything has arrived, or not at all.
     """
     kind = kind or kind_of(file)
+    chosen = {"connector": connector, "symbol": symbol, "exchange": exchange, "since": since, "until": until}
+    for name, value in chosen.items():
+        if value == "":  # a variable that is not set, most likely; it must not mean everything
+            raise UsageError(f"--{name} is empty; leave it out, or say which")
     if file == STDOUT and kind == "parquet" and sys.stdout.isatty():
         raise UsageError("Parquet is not for terminals; name a file, or send it on with > or |")
     path = f"/api/data/items/{quote(connector, safe='')}" if connector else "/api/data/items"

@@ -47,7 +47,7 @@ def load(files: tuple[Path, ...], url: str | None, key_file: Path | None) -> Non
                 answer = upload(client, file)
         except ServiceUnreachable:
             raise  # the others would not arrive, either
-        except RequestFailed as refused:
+        except (RequestFailed, OSError) as refused:  # OSError: the file went away, or its disk
             if len(files) == 1:
                 raise RequestFailed(f"{file}: {refused}") from refused
             failed += 1
@@ -113,6 +113,8 @@ class Watched:
 
 def report(file: Path, answer: dict[str, Any]) -> Iterator[str]:
     """One line about a stored file, and one for each of its bad rows that the service names."""
+    from ..client.answers import printable
+
     rows = answer.get("row_count")
     stored = f"{rows:,} row{'' if rows == 1 else 's'} stored" if isinstance(rows, int) else "stored"
     as_file = f" as file {answer['id']}" if "id" in answer else ""
@@ -125,8 +127,3 @@ def report(file: Path, answer: dict[str, Any]) -> Iterator[str]:
         yield printable(f"  line {one.get('line', '?')}: {one.get('message', '')}")
     if named and count > len(named):
         yield f"  and {count - len(named):,} more"
-
-
-def printable(text: str) -> str:
-    """``text`` on one line, without what would move a terminal's cursor: it may repeat what stands in a file."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -38,7 +38,7 @@ def refusal(response: httpx.Response) -> RequestFailed:
     if problem is None:
         return foreign(response)
     errors = [
-        {"path": str(one.get("path", "")), "message": str(one.get("message", ""))}
+        {key: printable(str(one.get(key, ""))) for key in ("path", "message")}
         for one in problem.get("errors") or ()
         if isinstance(one, dict)
     ]
@@ -47,7 +47,12 @@ def refusal(response: httpx.Response) -> RequestFailed:
     sentence = detail + more or str(problem.get("detail") or problem.get("title") or response.reason_phrase)
     if status in {401, 403}:
         sentence += " (the key is read from ETL_API_KEY, ETL_API_KEY_FILE or --key-file)"
-    return RequestFailed(f"the service said no ({status}): {sentence}", status=status, errors=errors)
+    return RequestFailed(f"the service said no ({status}): {printable(sentence)}", status=status, errors=errors)
+
+
+def printable(text: str) -> str:
+    """``text`` on one line, without what would move a terminal's cursor: it may repeat what stands in a file."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def foreign(response: httpx.Response) -> RequestFailed:

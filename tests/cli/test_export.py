@@ -58,6 +58,8 @@ def test_options_choose_the_rows(demo: str) -> None:
     [
         (("a.csv", "--since", "yesterday"), 2, "--since: must be a time"),
         (("a.csv", "--limit", "0"), 2, "--limit"),
+        (("a.csv", "--connector", ""), 2, "--connector is empty"),
+        (("a.csv", "--symbol", ""), 2, "--symbol is empty"),
         (("a.csv", "--format", "excel"), 2, "--format"),
         (("a.xlsx",), 2, "a.xlsx ends with none of .csv"),
         (("a",), 2, "--format"),
