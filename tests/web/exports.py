@@ -20,6 +20,8 @@ from etl_actors.web.problems import install_problem_handlers
 from etl_actors.web.server import serve_app
 from etl_actors.wire import ItemRow
 
+# Quart's own limit to an answer, here so small that an export that is held to it is cut off.
+RESPONSE_SECONDS = 0.02
 COLUMNS = ItemRow.__struct_fields__
 
 
@@ -38,11 +40,13 @@ def row(row_id: int = 1, price: str | msgspec.Raw | None = "95000.50", **others:
 
 
 class Slices:
-    """Slices of rows that know whether somebody closed them; ``fails_after`` so many, the database is away."""
+    """Slices of rows that know whether somebody closed them, each ``slow`` seconds in coming; ``fails_after`` so many,
+    the database is away."""
 
-    def __init__(self, slices: Iterable[Sequence[ItemRow]], *, fails_after: int | None = None) -> None:
+    def __init__(self, slices: Iterable[Sequence[ItemRow]], *, fails_after: int | None = None, slow: float = 0) -> None:
         self._slices = slices
         self._fails_after = fails_after
+        self._slow = slow
         self.closed = trio.Event()
         self.given = 0
 
@@ -53,6 +57,7 @@ class Slices:
                 if self.given == self._fails_after:
                     raise StorageUnavailable("the database went away")
                 self.given += 1
+                await trio.sleep(self._slow)
                 yield some
         finally:
             self.closed.set()
@@ -67,6 +72,7 @@ async def begun(slices: Slices) -> slices_of_an_export.Slices:
 async def exporting(slices: Slices) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an application whose ``/`` is the export of ``slices``."""
     app = QuartTrio(__name__)
+    app.config["RESPONSE_TIMEOUT"] = RESPONSE_SECONDS
     install_problem_handlers(app)
 
     @app.get("/")

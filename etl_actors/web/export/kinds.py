@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from werkzeug.datastructures import MIMEAccept
 
 JSON = "application/json"
@@ -10,7 +12,7 @@ NDJSON = "application/x-ndjson"
 PARQUET = "application/vnd.apache.parquet"
 
 # In the order of our preference, where the client has none; the other names are those that clients use for the same.
-_OFFERED = {
+_NAMES = {
     JSON: JSON,
     CSV: CSV,
     NDJSON: NDJSON,
@@ -22,8 +24,8 @@ _OFFERED = {
 }
 
 
-def accepted_kind(accept: MIMEAccept) -> str:
+def accepted_kind(accept: MIMEAccept, *, offered: Collection[str] = (JSON, CSV, NDJSON, PARQUET)) -> str:
     """The offered kind that ``accept`` likes best, by its q-values; JSON where it names none of them."""
     # Parameters such as charset=utf-8 do not change what is meant.
     bare = MIMEAccept([(value.partition(";")[0].strip(), quality) for value, quality in accept])
-    return _OFFERED[bare.best_match(_OFFERED, JSON)]
+    return _NAMES[bare.best_match([name for name, kind in _NAMES.items() if kind in offered], JSON)]

@@ -13,7 +13,7 @@ pyarrow is an extra of this package and is imported when somebody asks for Parqu
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from typing import Any
@@ -47,7 +47,7 @@ async def require_parquet() -> None:
 
 
 async def parquet_pieces(
-    slices: Slices, columns: tuple[str, ...], *, group_rows: int = GROUP_ROWS
+    slices: Slices, columns: Sequence[str], *, group_rows: int = GROUP_ROWS
 ) -> AsyncIterator[bytes]:
     """The file, a piece a row group."""
     async with aclosing(slices):
@@ -65,7 +65,7 @@ async def parquet_pieces(
 class _File:
     """A Parquet file under way. Synchronous; each call returns the bytes that are finished by then."""
 
-    def __init__(self, columns: tuple[str, ...], group_rows: int) -> None:
+    def __init__(self, columns: Sequence[str], group_rows: int) -> None:
         pa, pq = _import()
         self._sink = _Sink()
         self._pa = pa

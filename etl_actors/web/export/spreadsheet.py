@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -20,13 +20,15 @@ from .slices import Slices, short
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-async def csv_pieces(slices: Slices, columns: Sequence[str]) -> AsyncIterator[bytes]:
-    """The file, a piece a slice, after one line of ``columns``."""
+async def csv_pieces(
+    slices: Slices, columns: Sequence[str], cells: Callable[[Any], Sequence[Any]] = msgspec.structs.astuple
+) -> AsyncIterator[bytes]:
+    """The file, a piece a slice, after one line of ``columns``; ``cells`` gives a row's values in their order."""
     async with aclosing(slices):
-        yield _csv_lines([columns])
+        yield _csv_lines([[_cell(column) for column in columns]])
         async for rows in slices:
             for some in short(rows):
-                yield _csv_lines([_cell(value) for value in msgspec.structs.astuple(row)] for row in some)
+                yield _csv_lines([_cell(value) for value in cells(row)] for row in some)
                 await trio.lowlevel.checkpoint()
 
 
