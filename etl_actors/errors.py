@@ -2,6 +2,7 @@
 
 ``UsageError`` and its children: the person who started the command can mend it; one sentence on stderr, exit 2.
 ``ServiceFailed``: nobody can mend it from here; one sentence, exit 1.
+``RequestFailed``, ``FileNotWritten``: a command or a class that talks to a running service did not get what it wanted.
 ``StorageUnavailable``: wait and try again; nothing is wrong with the data.
 ``PollFailed`` and its children: expected trouble with a provider; data for the connector, never a crash.
 ``ConnectorChangeRefused`` and its children: the caller who wants to change a connector can mend it.
@@ -10,6 +11,8 @@ Errors of libraries are translated at the wall of the room that uses the library
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 
 class EtlActorsError(Exception):
@@ -37,6 +40,26 @@ class DataFolderInUse(UsageError):
 
 class ServiceFailed(EtlActorsError):
     """The service cannot go on. Exit code 1, with the text of this error as its one sentence."""
+
+
+class RequestFailed(EtlActorsError):
+    """A running service that we asked as a client said no, or did not answer. Exit code 1.
+
+    ``status`` is its HTTP status, None when there was no answer; ``errors`` are its ``[{"path", "message"}]``, if any.
+    """
+
+    def __init__(self, reason: str, *, status: int | None = None, errors: Sequence[Mapping[str, str]] = ()) -> None:
+        self.status = status
+        self.errors = errors
+        super().__init__(reason)
+
+
+class ServiceUnreachable(RequestFailed):
+    """No service answers at the address that it is looked for at."""
+
+
+class FileNotWritten(EtlActorsError):
+    """A file that we fetched could not be written to its end. Exit code 1."""
 
 
 class StorageUnavailable(EtlActorsError):

@@ -22,6 +22,7 @@ from .messages import Checkpoint, Event, Extracted, Transformed
 from .pipeline import Pipeline
 from .roster import target_mistakes
 from .settings import ConnectorSettings
+from .settings.original_names import translated_names
 from .settings.request_body import read_extract
 from .transforms.documents import encode_json
 
@@ -77,7 +78,7 @@ class Extractor:
         :class:`PayloadRefused` (what it brought cannot be mapped; it is kept as rejected), NotDrained or
         StorageUnavailable (not now) and TooManyAtOnce.
         """
-        settings = read_extract(dict(document))
+        settings = read_extract(translated_names(document))
         mistakes = target_mistakes(settings, self._refuse_target)
         if mistakes:
             raise ConfigError(*mistakes)

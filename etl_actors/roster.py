@@ -33,6 +33,7 @@ from .roster_entry import Definition, Entry, kept_entry, sealed
 from .settings import ConnectorSettings
 from .settings.destination import destination
 from .settings.disclosure import plain_document, with_kept_secrets
+from .settings.original_names import translated_names
 from .settings.request_body import read_connector
 from .transforms.mapping import Mapping as ItemMapping
 from .vault import CannotSeal, Keyring
@@ -218,7 +219,7 @@ def target_mistakes(
 
 def _read(document: Mapping[str, Any], entry: Entry | None) -> ConnectorSettings:
     """What a caller sent, complete: the id of the path, and the kept secrets where it sent masks."""
-    said = dict(document)
+    said = translated_names(document)
     kept = None
     if entry is not None:
         connector_id = entry.settings.connector_id

@@ -10,6 +10,8 @@ from .. import __version__
 from ..errors import EtlActorsError, UsageError
 from .check import check
 from .demo import demo
+from .export import export
+from .load import load
 from .serve import serve
 
 EXAMPLES = """
@@ -19,6 +21,8 @@ Examples:
   etl-actors serve                      run with ./config, or with the shipped defaults
   etl-actors serve --config DIR --port 0
   etl-actors check --config DIR         is this config sound, and what will it cost?
+  etl-actors export items.csv           what a running service has stored
+  etl-actors load prices.csv            a file into a running service
 """
 
 
@@ -31,7 +35,7 @@ def commands() -> None:
     """Live APIs into PostgreSQL and a live feed: one process, driven by config files."""
 
 
-for command in (serve, demo, check):
+for command in (serve, demo, check, export, load):
     commands.add_command(command)
 
 

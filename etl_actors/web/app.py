@@ -36,6 +36,8 @@ def create_app(
     app = QuartTrio("etl_actors", static_folder=None)
     app.url_map.strict_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
+    # An answer lasts as long as its client reads; what is stuck is ended by the kernel (see listener.py).
+    app.config["RESPONSE_TIMEOUT"] = None
     install_problem_handlers(app)
     install_origin_checks(app, cors_origins)
     app.register_blueprint(health_routes(statuses, version))

@@ -27,7 +27,7 @@ def run(*arguments: str, cwd: Path | None = None, **environment: str) -> subproc
     )
 
 
-@pytest.mark.parametrize("command", [(), ("serve",), ("demo",), ("check",)])
+@pytest.mark.parametrize("command", [(), ("serve",), ("demo",), ("check",), ("export",), ("load",)])
 def test_help_explains_with_examples(command: tuple[str, ...]) -> None:
     """Every command has its own."""
     done = run(*command, "--help")
