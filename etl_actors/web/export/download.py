@@ -43,8 +43,6 @@ async def export_response(
     # A HEAD asks for the headers alone; nothing is read for it.
     body = b"" if request.method == "HEAD" else await pieces()
     response = Response(body, content_type=kind if kind == PARQUET else f"{kind}; charset=utf-8")
-    # Quart would cut it off after a minute; a client that takes nothing any more is the listener's business.
-    response.timeout = None
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.{_ENDINGS[kind]}"'
     response.headers.add("Vary", "Accept")
     return response
