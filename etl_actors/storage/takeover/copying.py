@@ -196,6 +196,8 @@ class _Copier:
                     "UPDATE files SET row_count = (SELECT count(*) FROM file_data AS d WHERE d.file_id = files.id)"
                     " WHERE row_count IS NULL"
                 )
+            # The first pages are asked for at once; without this, their plans would wait for autovacuum.
+            await self._connection.execute(SQL("ANALYZE {}").format(Identifier(table)))
             await ledger.finish(self._connection, table)
         tell = log.warning if entry.left_behind else log.info
         tell("takeover.table_copied", table=table, rows=entry.rows, mended=entry.mended, left_behind=entry.left_behind)

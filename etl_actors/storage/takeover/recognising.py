@@ -31,7 +31,7 @@ def recognise(tables: Mapping[str, Table], ours: Collection[str]) -> list[Target
         if lacking or not core:
             raise UsageError(
                 f"the database has a table {target.table} that is neither this service's nor the original's"
-                f" ({lacking or 'it has no table api_connector_data'}): {_ELSEWHERE}"
+                f" ({lacking or 'there is no api_connector_data beside it'}): {_ELSEWHERE}"
             )
     aside = {target.table for target in present}
     in_the_way = sorted(name for name in ours if name in tables and name not in aside)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from etl_actors.messages import Item
 from etl_actors.paging import Page
 from etl_actors.storage.opening import Storage
 
@@ -161,6 +162,32 @@ async def test_new_rows_get_ids_beyond_those_of_the_original(database: str) -> N
     run(database, "INSERT INTO files (filename, file_type, file_size) VALUES ('c.csv', 'csv', 1)")
     assert ask(database, "SELECT max(id) FROM files") == [(3,)]
     assert_exact(database)
+
+
+async def test_a_live_item_follows_the_last_one_of_the_original(database: str) -> None:
+    """The newest item of a pair is one and the same for rows of both, with a symbol or with a pair only."""
+    make_original(database)
+    run(
+        database,
+        "ALTER TABLE api_connector_items ADD COLUMN extra jsonb",
+        "INSERT INTO api_connectors (connector_id, connector_name) VALUES ('one', 'One')",
+        "INSERT INTO api_connector_items (connector_id, coin_symbol, coin_name, extra) VALUES"
+        """ ('one', 'BTC', NULL, NULL), ('one', 'ETH', 'Ether', NULL), ('one', NULL, 'x', '{"pair": "XY"}'),"""
+        " ('one', NULL, NULL, NULL)",
+    )
+    live = (
+        Item(coin_symbol="BTC", price="1"),
+        Item(coin_symbol="ETH", coin_name="Ether", price="1"),
+        Item(price="1", extra='{"pair":"XY"}'),
+        Item(price="1"),
+    )
+    async with opened(database) as storage:
+        _, before = await storage.reader.latest_items("one", limit=10, offset=0)
+        claim = await storage.claims.claim("one")
+        await storage.writer.write(batch(transformed(items=live, epoch=claim.epoch, received_at=datetime.now(UTC))))
+        latest, after = await storage.reader.latest_items("one", limit=10, offset=0)
+    assert (before, after) == (4, 4)
+    assert min(row.id for row in latest) > ITEM_ROWS + 4
 
 
 async def test_nothing_disappears_because_of_the_takeover(database: str) -> None:
