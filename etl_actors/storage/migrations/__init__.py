@@ -33,6 +33,7 @@ async def taking_turns(
     cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,))
     if await cursor.fetchone() != (True,):
         progress("waiting for another service that prepares the database")
+        await connection.execute("SET statement_timeout = 0")  # a takeover may take hours
         await connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
     try:
         yield

@@ -4,5 +4,5 @@
 one transaction that also opens the ``ledger``. After the migrations ``copying`` moves the rows in slices, each in one
 transaction with its progress, so that a takeover that was killed anywhere goes on where it was. ``targets`` says which
 columns become which, ``conversions`` how a value of one type becomes another, ``statements`` puts a slice into one SQL
-statement, and ``history`` cuts the years that the rows span into a few partitions.
+statement, ``history`` cuts the years that the rows span into a few partitions, and ``planning`` makes them.
 """

@@ -7,8 +7,7 @@ smaller and smaller until that row is alone; it stays behind, and is counted.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -18,25 +17,22 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from ...errors import UsageError
-from ..partitions import PartitionBook, attach
 from . import ledger
 from .catalogue import Table, read_tables, set_aside_name
 from .conversions import make_readers
-from .history import cut_history, shares
 from .ledger import Copied, Entry
-from .statements import copy_slice, time_of
+from .planning import AHEAD, partition_starts, prepare_history
+from .statements import copy_slice
 from .targets import TARGETS, Target
 
 log = structlog.get_logger("takeover")
 
-# A clock that ran ahead, or in a zone of its own, is believed for so long.
-AHEAD = timedelta(days=1)
 SAY_SECONDS = 1.0
 _SMALLER = 10
 _BEFORE_ALL = -(2**63)
 
-# What one row can be guilty of.
-_ROW_TROUBLE = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded)
+# What one row can be guilty of: a value that is too much, or a time outside of what was planned for.
+_ROW_TROUBLE = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded, psycopg.errors.CheckViolation)
 
 _SEQUENCES = {
     "api_connector_data": "api_connector_data_id_seq",
@@ -94,7 +90,7 @@ class _Copier:
             return
         entry = await self._planned()
         statement = copy_slice(target, self._original, self._files)
-        starts = await self._starts()
+        starts = await partition_starts(connection, target.table) if target.partitioned else []
         rows = target.slice_rows
         while True:
             self._say(entry)
@@ -116,35 +112,10 @@ class _Copier:
         async with self._connection.transaction():
             entry = await ledger.lock_entry(self._connection, self._target.table)
             if entry.expected is None:
-                await ledger.expect(self._connection, self._target.table, await self._plan(entry.set_aside_at))
+                self._progress(f"taking over the original's tables: {self._target.table}")
+                rows = await prepare_history(self._connection, self._target, self._original, entry.set_aside_at)
+                await ledger.expect(self._connection, self._target.table, rows)
         return await self._entry()
-
-    async def _plan(self, began: datetime) -> int:
-        table, original = self._target.table, Identifier(self._original.name)
-        if not self._target.partitioned:
-            cursor = await self._connection.execute(SQL("SELECT count(*) FROM {}").format(original))
-            row = await cursor.fetchone()
-            assert row is not None
-            return int(row[0])
-        cursor = await self._connection.execute(
-            SQL(
-                "SELECT count(*), percentile_disc(%(shares)s::float8[]) WITHIN GROUP (ORDER BY timed.at)"
-                " FROM (SELECT {} AS at FROM {} AS s) AS timed"
-            ).format(time_of(self._target, self._original), original),
-            {"shares": shares(), "latest": began + AHEAD},
-        )
-        row = await cursor.fetchone()
-        assert row is not None
-        count, quantiles = row
-        bounds = cut_history([at for at in quantiles or () if at is not None], began)
-        for start, end in pairwise(bounds):
-            await attach(self._connection, table, start, end)
-        return int(count)
-
-    async def _starts(self) -> list[datetime]:
-        book = PartitionBook(AHEAD)
-        await book.refresh(self._connection)
-        return [span.start for span in book.spans(self._target.table)] if self._target.partitioned else []
 
     async def _copy(self, statement: Composed, starts: list[datetime], rows: int) -> Copied:
         async with self._connection.transaction():
