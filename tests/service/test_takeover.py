@@ -97,6 +97,8 @@ async def test_the_original_is_taken_over_although_the_service_is_killed(databas
         assert newest["response_data"] == {"n": RESPONSES - 1, "price": 95000.5}
         assert newest["stream_offset"] is None
         assert (await service.client.get("/api/data/nobody")).status_code == 404
+        steps = [step["step"] for step in service.events("service.step")]
+        assert any("taking over the original's tables: api_connector_items, " in step for step in steps)
         assert await service.stop() == 0
     ledger = ask(database, "SELECT * FROM takeover")
     async with running(config, folder / "data", environment={"DATABASE_URL": database}) as service:
