@@ -23,11 +23,13 @@ from .claims import ClaimBook, register_connectors
 from .definitions import DefinitionBook
 from .driver import Connection
 from .embedded import EmbeddedPostgres, open_embedded
-from .migrations import migrate
+from .migrations import migrate, taking_turns
 from .partitions import PartitionBook, choose_width
 from .pool import Pool, open_pool
 from .reader import Reader
 from .retention import Retention
+from .takeover.copying import copy_original
+from .takeover.renaming import set_original_aside
 from .translation import translated
 from .writer import BatchWriter
 
@@ -93,7 +95,7 @@ async def open_storage(
         progress("preparing the database")
         try:
             with translated():
-                version = await _prepare(conninfo, connectors)
+                version = await _prepare(conninfo, connectors, progress)
                 book = PartitionBook(choose_width(retention.max_bytes, None))
                 readers = await _open_pool(
                     stack,
@@ -132,13 +134,18 @@ def _parsed(url: str) -> dict[str, Any]:
         ) from None
 
 
-async def _prepare(conninfo: dict[str, Any], connectors: tuple[ConnectorSettings, ...]) -> str:
+async def _prepare(
+    conninfo: dict[str, Any], connectors: tuple[ConnectorSettings, ...], progress: Callable[[str], None]
+) -> str:
     parameters = {"connect_timeout": 10, **_WATCHFUL, **conninfo}
     async with await Connection[Any].connect("", autocommit=True, **parameters) as connection:
         number = connection.info.server_version
         if number < OLDEST_VERSION:
             raise UsageError(f"PostgreSQL {number // 10000} is too old: this service needs 14 or newer")
-        await migrate(connection)
+        async with taking_turns(connection, progress):
+            await set_original_aside(connection)
+            await migrate(connection)
+            await copy_original(connection, progress)
         await register_connectors(connection, connectors)
         return f"PostgreSQL {number // 10000}.{number % 10000}"
 
