@@ -21,9 +21,10 @@ from uuid_utils.compat import uuid7
 from ..errors import PayloadRefused, PollFailed
 from ..messages import Checkpoint, Claim, Extracted, Onward, Reading
 from ..settings import ConnectorSettings
+from .connector_digests import page_digest, with_page_digest
 from .connector_needs import Decode, Inspector
 from .connector_place import without_page
-from .connector_sweep import Sweep, count_elements, page_digest, with_page_digest
+from .connector_sweep import Sweep, count_elements
 
 log = structlog.get_logger("connector")
 

@@ -11,6 +11,9 @@ continues with the page behind the last committed one: nothing is lost, and noth
 moved rows from page to page meanwhile (newest first, new rows push old ones onto the next page: those are read again,
 never skipped). A sweep that ends early, by an error or at ``max_pages``, is continued by the next poll in the same way.
 
+Where the cursor itself leads from page to page (``pagination = "cursor"`` without a ``from``), each page is the list of
+what comes after the one before, and the cursor moves with each.
+
 Without a cursor each poll is a picture of the whole list, so an interrupted sweep begins again.
 """
 
@@ -48,7 +51,8 @@ class Sweep:
             self._asked = place.cursor
         self._place = place
         self._resumed = place.page is not None
-        self._visited = {place.page}
+        self._leads = isinstance(self._pages, TokenPages) and self._pages.from_ is None
+        self._visited: set[int | str | None] = {self._asked if self._leads else place.page}
         self._last_body: bytes | None = None
         self.pages_read = 0
         self.over = False
@@ -117,7 +121,7 @@ class Sweep:
         seen = farther(self._place.seen, onward.cursor)
         following = self._following(elements, onward, link)
         if following is None:
-            self._end(seen)
+            self._end(None if self._leads else seen)
             return
         if following in self._visited:
             self.trouble = "the provider names a page as the next one that was read already: its pages go in a circle"
@@ -125,7 +129,12 @@ class Sweep:
             self.over = True
             return
         self._visited.add(following)
-        self._place = Place(cursor=self._asked, seen=seen, page=following, number=self._place.number + 1)
+        number = self._place.number + 1
+        if self._leads:
+            self._asked = onward.cursor
+            self._place = Place(cursor=self._asked, number=number)
+        else:
+            self._place = Place(cursor=self._asked, seen=seen, page=following, number=number)
         pages = self._pages
         self.over = self.cut = pages is not None and self.pages_read >= pages.max_pages
 
@@ -151,6 +160,8 @@ class Sweep:
         match self._pages:
             case None:
                 return None
+            case TokenPages() if self._leads:
+                return None if onward.cursor == self._asked else onward.cursor
             case TokenPages():
                 return onward.next_page
             case LinkedPages():
@@ -179,15 +190,3 @@ def count_elements(document: Any, mapped: Sequence[Any] | None) -> int:
             "pagination: it cannot be told how many elements this page has; name them in [connectors.items] each"
         )
     return len(lists[0])
-
-
-def page_digest(digests: bytes | None, number: int) -> bytes:
-    """The digest of a page out of those of all pages; empty when there is none."""
-    return (digests or b"")[32 * number : 32 * (number + 1)]
-
-
-def with_page_digest(digests: bytes | None, number: int, digest: bytes, *, last: bool) -> bytes:
-    """``digests`` with that of one page in its place; those behind the ``last`` page are forgotten."""
-    known = digests or b""
-    before = known[: 32 * number].ljust(32 * number, b"\0")
-    return before + digest + (b"" if last else known[32 * (number + 1) :])

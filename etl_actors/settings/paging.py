@@ -38,9 +38,12 @@ class OffsetPages(_SizedPages, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class TokenPages(_SizedPages, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="cursor"):
-    """Pages that name the next one: JMESPath tells where in the answer; null, empty or false ends."""
+    """Pages that name the next one: JMESPath tells where in the answer; null, empty or false ends.
 
-    from_: Expression = field(name="from")
+    Without ``from`` the connector's own ``cursor`` leads on, until it does not move any more; ``param`` is not sent.
+    """
+
+    from_: Expression | None = field(name="from", default=None)
     param: Name = "cursor"
     size_param: Name = "limit"
 
@@ -51,12 +54,17 @@ class LinkedPages(_Pages, frozen=True, kw_only=True, forbid_unknown_fields=True,
 
 Pages = NumberedPages | OffsetPages | TokenPages | LinkedPages
 PagesWord = Literal["page", "offset", "cursor", "link_header"]
-_BARE: dict[str, Pages] = {"page": NumberedPages(), "offset": OffsetPages(), "link_header": LinkedPages()}
+_BARE: dict[str, Pages] = {
+    "page": NumberedPages(),
+    "offset": OffsetPages(),
+    "cursor": TokenPages(),
+    "link_header": LinkedPages(),
+}
 
 
 def pages_of(pagination: Pages | PagesWord | None) -> Pages | None:
-    """The table that ``pagination`` is, or stands for. A bare ``"cursor"`` stands for none: it lacks its ``from``."""
-    return _BARE.get(pagination) if isinstance(pagination, str) else pagination
+    """The table that ``pagination`` is, or stands for."""
+    return _BARE[pagination] if isinstance(pagination, str) else pagination
 
 
 class Cursor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .connector import ApiKeyAuth, ConnectorSettings, HmacAuth
-from .paging import LinkedPages, pages_of
+from .paging import LinkedPages, TokenPages, pages_of
 
 
 def paging_mistakes(connector: ConnectorSettings) -> Iterator[tuple[str, str]]:
@@ -17,14 +17,16 @@ def paging_mistakes(connector: ConnectorSettings) -> Iterator[tuple[str, str]]:
     pages = pages_of(connector.pagination)
     if given and connector.method == "HEAD":
         yield given[0], "the answer to a HEAD has no body to read it from"
-    if connector.pagination == "cursor":
+    leads = isinstance(pages, TokenPages) and pages.from_ is None  # the connector's own cursor does
+    if leads and connector.cursor is None:
         yield (
             "pagination",
-            'this word needs to know where the next page is named: { type = "cursor", from = "meta.next" }',
+            'say where the next page is named: { type = "cursor", from = "meta.next" }; or give the connector a cursor',
         )
     sent: dict[str, str] = {}
     if pages is not None and not isinstance(pages, LinkedPages):
-        sent["pagination.param"] = pages.param
+        if not leads:
+            sent["pagination.param"] = pages.param
         if pages.size is not None:
             sent["pagination.size_param"] = pages.size_param
     if connector.cursor is not None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from etl_actors.actors.connector_sweep import Sweep, count_elements, page_digest, with_page_digest
+from etl_actors.actors.connector_digests import page_digest, with_page_digest
+from etl_actors.actors.connector_sweep import Sweep, count_elements
 from etl_actors.errors import PayloadRefused
 from etl_actors.messages import Onward, Page
 from etl_actors.settings import ConnectorSettings, Cursor, LinkedPages, NumberedPages, OffsetPages, TokenPages
@@ -75,6 +76,31 @@ def test_token_is_followed_until_there_is_none() -> None:
     assert one.page().params == {"after": "abc", "first": "2"}
     turn(one, token=None)
     assert one.over
+
+
+def test_cursor_may_lead_from_page_to_page() -> None:
+    """Without another token, it is asked on from what the page before named, until that does not move any more."""
+    for last in (None, "9"):
+        one = sweep("cursor", SINCE)
+        asked = []
+        for cursor in ("5", "9", last):
+            asked.append(one.page().params)
+            assert not one.over
+            turn(one, 1, cursor=cursor)
+            assert one.stored() == (cursor or "9")
+        assert asked == [{"since": "0"}, {"since": "5"}, {"since": "9"}]
+        assert (one.over, one.trouble) == (True, None)
+    back = sweep(TokenPages(size=5), SINCE, stored="5")
+    assert back.page().params == {"since": "5", "limit": "5"}
+    turn(back, cursor="9")
+    turn(back, cursor="5")
+    assert "circle" in (back.trouble or "")
+    cut = sweep(TokenPages(max_pages=1), SINCE)
+    turn(cut, cursor="5")
+    assert (cut.over, cut.cut, cut.stored()) == (True, True, "5")
+    nothing = sweep("cursor", SINCE)
+    turn(nothing, cursor=None)
+    assert (nothing.over, nothing.stored()) == (True, None)
 
 
 def test_link_is_followed_until_there_is_none() -> None:
