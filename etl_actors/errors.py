@@ -89,6 +89,10 @@ class TargetRefused(PollFailed):
         super().__init__(reason, refused=True)
 
 
+class LinkRefused(PollFailed):
+    """The provider named a next page that cannot be asked for: the request was not sent."""
+
+
 class PayloadRefused(EtlActorsError):
     """A payload or an element cannot be mapped. ``where`` is the place in it ("" for the whole)."""
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from ..errors import PollFailed
+from ..errors import LinkRefused, PollFailed
 from ..messages import Extracted
 from .connector_intake import Intake
 from .connector_needs import Source
@@ -40,7 +40,7 @@ async def read_pages(
         try:
             reading = await source.poll(intake.checkpoint, sweep.page())
         except PollFailed as failure:
-            over = sweep.refused(failure.status)
+            over = sweep.failed(failure.status, unaskable=isinstance(failure, LinkRefused))
             intake.settle(sweep)
             if over:
                 break
@@ -51,7 +51,7 @@ async def read_pages(
         try:
             sent = await intake.take(reading, sweep, extracted_send) or sent
         except PollFailed:
-            sweep.refused(200)
+            sweep.failed(200)
             intake.settle(sweep)
             raise
         if sweep.over:

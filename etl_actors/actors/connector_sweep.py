@@ -138,8 +138,9 @@ class Sweep:
         pages = self._pages
         self.over = self.cut = pages is not None and self.pages_read >= pages.max_pages
 
-    def refused(self, status: int | None) -> bool:
-        """The page that is due brought nothing but ``status``; whether that only means that the list is over.
+    def failed(self, status: int | None, *, unaskable: bool = False) -> bool:
+        """The page that is due brought nothing but ``status``, or is ``unaskable``; whether that only means that the
+        list is over.
 
         A place that was remembered and is not known to the provider any more is given up: the list is begun anew, with
         the cursor it was begun with.
@@ -147,7 +148,8 @@ class Sweep:
         if status == 404 and self._place.page is not None and self.counts:
             self._end()
             return True
-        if self._resumed and self.pages_read == 0 and status in (_NO_SUCH_PAGE if self.counts else _TOO_OLD):
+        unknown = unaskable or status in (_NO_SUCH_PAGE if self.counts else _TOO_OLD)
+        if unknown and self._resumed and self.pages_read == 0:
             self._place = Place(cursor=self._place.cursor)
         return False
 

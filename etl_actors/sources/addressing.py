@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import httpx
 
-from ..errors import PollFailed
+from ..errors import LinkRefused
 from ..messages import Page
 from ..settings import ConnectorSettings
 from .auth import query_names
@@ -32,13 +32,13 @@ class Addressing:
         self._added_by_auth = query_names(connector.auth)
 
     def draft(self, page: Page, headers: Mapping[str, str]) -> Draft:
-        """The request for ``page``, without credentials. PollFailed when its link leads elsewhere."""
+        """The request for ``page``, without credentials. LinkRefused when its link leads elsewhere."""
         method, url = self._connector.method, self._connector.url
         if page.link is None:
             return Draft(method, url, params=self.params | page.params, headers=headers)
         own, link = httpx.URL(url), _url(page.link)
         if _origin(link) != _origin(own):
-            raise PollFailed(
+            raise LinkRefused(
                 f"the next page lies at {_shown(link)}, not at {_shown(own)};"
                 " credentials are not carried there, so it is not read"
             )
@@ -72,7 +72,7 @@ def _url(link: str) -> httpx.URL:
             return httpx.URL(link)
     except httpx.InvalidURL:
         pass
-    raise PollFailed("the Link header names a next page, and its url is not one that can be asked for")
+    raise LinkRefused("the Link header names a next page, and its url is not one that can be asked for")
 
 
 def _name(piece: bytes) -> str | None:

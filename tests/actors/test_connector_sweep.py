@@ -154,14 +154,14 @@ def test_same_page_again_ends_the_list() -> None:
 def test_404_behind_the_first_page_ends_the_list() -> None:
     """So say many providers that there are no more; of the first page it is an error."""
     first = sweep("page", SINCE)
-    assert not first.refused(404)
+    assert not first.failed(404)
     turn(first, 5, cursor="5")
-    assert not first.refused(500)
-    assert first.refused(404)
+    assert not first.failed(500)
+    assert first.failed(404)
     assert (first.over, first.stored()) == (True, "5")
     token = sweep(TokenPages(from_="next"))
     turn(token, token="a")
-    assert not token.refused(404)
+    assert not token.failed(404)
 
 
 def test_cursor_without_pages_moves_with_each_answer() -> None:
@@ -227,13 +227,16 @@ def test_remembered_page_that_is_not_known_any_more_begins_the_list_anew(
     """Tokens grow old; the cursor is the one the list began with, so nothing is lost. Other trouble is waited out."""
     stored = {"cursor": "5", "seen": "9", "page": page, "number": 2}
     one = sweep(pages, SINCE, stored=stored)
-    assert not one.refused(status)
+    assert not one.failed(status)
     assert one.stored() == ("5" if begun_anew else stored)
+    one = sweep(pages, SINCE, stored=stored)
+    one.failed(None, unaskable=True)
+    assert one.stored() == "5"
     # A page that was reached in this very poll is not old.
     one = sweep(pages, SINCE, stored="5")
     turn(one, 1, token="t", link="http://x/2")
     before = one.stored()
-    one.refused(400)
+    one.failed(400)
     assert one.stored() == before
 
 

@@ -70,7 +70,7 @@ async def stored_rows(service: RunningService, connector_id: str) -> list[int]:
 
 
 async def test_killed_again_and_again_it_holds_every_row_once(folder: Path) -> None:
-    """Without pages, by the cursor itself, by numbers, links and tokens: 1 to n, no hole, none twice, in their order."""
+    """Without pages, by the cursor itself, by numbers, links and tokens: 1 to n, in order, no hole, none twice."""
     ledger = Ledger()
     async with provider(ledger.script) as url:
         (folder / "config" / "connectors").mkdir(parents=True)

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import trio
 
-from etl_actors.errors import PollFailed
+from etl_actors.errors import LinkRefused
 from etl_actors.messages import Checkpoint, Page
 from etl_actors.settings import ApiKeyAuth, ConnectorSettings, Cursor, HmacAuth, Secret
 from etl_actors.settings.service import Upstream
@@ -102,7 +102,7 @@ async def test_link_to_elsewhere_is_not_followed(link: str) -> None:
         source = RestSource(connector(f"{url}/list"), shared, Upstream())
         reading = await source.poll(Checkpoint())
         assert reading is not None
-        with pytest.raises(PollFailed, match="credentials are not carried there"):
+        with pytest.raises(LinkRefused, match="credentials are not carried there"):
             await source.poll(Checkpoint(), Page(link=reading.next_link))
     assert len(heads) == 1
 
@@ -116,7 +116,7 @@ async def test_link_that_is_no_url_fails_the_next_page_only(link: str) -> None:
         source = RestSource(connector(f"{url}/list"), shared, Upstream())
         reading = await source.poll(Checkpoint())
         assert reading is not None
-        with pytest.raises(PollFailed, match="not one that can be asked for"):
+        with pytest.raises(LinkRefused, match="not one that can be asked for"):
             await source.poll(Checkpoint(), Page(link=reading.next_link))
     assert len(heads) == 1
 
