@@ -20,6 +20,7 @@ from ..errors import (
     PayloadRefused,
     PollFailed,
     StorageUnavailable,
+    TargetRefused,
     TooManyAtOnce,
     VersionPassed,
 )
@@ -101,6 +102,10 @@ def install_problem_handlers(app: QuartTrio) -> None:
         mistakes = [{"path": path, "message": reason} for _, path, reason in error.mistakes]
         detail = "; ".join(f"{one['path']}: {one['message']}" if one["path"] else one["message"] for one in mistakes)
         return problem_response(422, "Not valid", detail, mistakes)
+
+    @app.errorhandler(TargetRefused)
+    async def _target(error: TargetRefused) -> Response:
+        return problem_response(422, "Not allowed", str(error), [{"path": "url", "message": str(error)}])
 
     for kind, status, title in _MEANINGS:
         app.register_error_handler(kind, _told_as(status, title))

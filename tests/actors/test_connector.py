@@ -15,13 +15,14 @@ from trio.testing import MockClock
 
 from etl_actors.actors.connector import ConnectorActor
 from etl_actors.errors import PayloadRefused, PollFailed, StorageUnavailable
-from etl_actors.messages import Checkpoint, Claim, Extracted, Reading
+from etl_actors.messages import Checkpoint, Claim, Extracted, Page, Reading
 from etl_actors.settings import ConnectorSettings, LimitSettings
 from etl_actors.sources.backoff import Backoff
 from etl_actors.sources.pacing import Limit
 
 START = datetime(2025, 12, 8, 16, 0, 0, tzinfo=UTC)
 OK = b'{"price": 1}'
+WHOLE = Page()
 
 # What a poll does: brings a body, says "not modified", fails, or takes its time first.
 Turn = bytes | None | PollFailed | float
@@ -35,7 +36,7 @@ class ScriptedSource:
         self.asked_at: list[float] = []
         self.checkpoints: list[Checkpoint] = []
 
-    async def poll(self, checkpoint: Checkpoint) -> Reading | None:
+    async def poll(self, checkpoint: Checkpoint, page: Page = WHOLE) -> Reading | None:
         self.asked_at.append(round(trio.current_time() - BEGAN[0], 6))
         self.checkpoints.append(checkpoint)
         await trio.lowlevel.checkpoint()
@@ -367,7 +368,7 @@ async def test_crash_of_a_source_leaves_as_it_is(autojump_clock: MockClock) -> N
     """What nobody planned goes to the supervisor; the next run claims again and keeps the counts."""
 
     class Crashing(ScriptedSource):
-        async def poll(self, checkpoint: Checkpoint) -> Reading | None:
+        async def poll(self, checkpoint: Checkpoint, page: Page = WHOLE) -> Reading | None:
             if len(self.asked_at) == 1:
                 self.asked_at.append(-1)
                 raise ZeroDivisionError
