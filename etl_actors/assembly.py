@@ -119,7 +119,7 @@ def assemble(
         storage.writer,
         max_batch_rows=service.loader.max_batch_rows,
         max_batch_age_seconds=service.loader.max_batch_age_seconds,
-        on_epoch_lost=lambda lost: pipeline.drop_connectors_nowait(lost),
+        on_epoch_lost=lambda lost: pipeline.drop_connectors_nowait(roster.reading_under(lost)),
         ledger=ledger,
     )
     pipeline = Pipeline(

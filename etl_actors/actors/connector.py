@@ -29,6 +29,7 @@ from .schedule import Ticks
 __all__ = ["Backoff", "Claiming", "ConnectorActor", "ConnectorStatistics", "Decode", "Inspector", "Limit", "Source"]
 
 CLAIM_RETRY_SECONDS = 1.0
+SETTLING_SECONDS = 60.0
 
 
 class ConnectorActor:
@@ -55,6 +56,7 @@ class ConnectorActor:
         self._claim = claim
         self._backoff = backoff
         self._limit: Limit = limit or Unlimited()
+        self._ledger = ledger
         self._stagger_seconds = stagger_seconds
         self._now = now
         self._intake = Intake(connector, decode=decode, inspector=inspector, ledger=ledger, grace_seconds=grace_seconds)
@@ -77,6 +79,11 @@ class ConnectorActor:
             finally:
                 self._running = self._claimed = False
                 self._limit.leave(self.connector_id)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch it reads under; 0 before its first claim."""
+        return self._intake.epoch
 
     def trigger_nowait(self) -> None:
         """Poll now, once, while paused too; the schedule stays as it is, and the provider's limit counts."""
@@ -112,6 +119,10 @@ class ConnectorActor:
         )
 
     async def _wait_claimed(self) -> Claim:
+        if self._ledger is not None:
+            # What an incarnation before read is stored under its epoch, which a claim would end.
+            with trio.move_on_after(SETTLING_SECONDS):
+                await self._ledger.wait_settled(self.connector_id)
         while True:
             try:
                 return await self._claim(self.connector_id)

@@ -35,7 +35,7 @@ _LARGE_BYTES = 1_048_576
 
 
 class Intake:
-    """Takes a connector's readings in; ``checkpoint`` is where the next poll continues."""
+    """Takes a connector's readings in; ``checkpoint`` is where the next poll continues, ``epoch`` whose it is."""
 
     def __init__(
         self,
@@ -52,13 +52,13 @@ class Intake:
         self._inspector = inspector
         self._grace_seconds = grace_seconds
         self._fingerprint = connector.fingerprint()
-        self._epoch = 0
+        self.epoch = 0
         self._refused: tuple[bytes, str] | None = None
         self.checkpoint = Checkpoint(fingerprint=self._fingerprint)
 
     def begin(self, claim: Claim) -> None:
         """The connector is ours; what was remembered under other settings no longer counts."""
-        self._epoch = claim.epoch
+        self.epoch = claim.epoch
         self._refused = None
         kept = claim.checkpoint
         same = kept.fingerprint == self._fingerprint
@@ -145,7 +145,7 @@ class Intake:
         extracted = Extracted(
             extraction_id=uuid7(),
             connector_id=self._connector.connector_id,
-            epoch=self._epoch,
+            epoch=self.epoch,
             received_at=reading.received_at,
             response_time_ms=reading.response_time_ms,
             body=reading.body,

@@ -71,6 +71,8 @@ class Ledger(Protocol):
 
     def withdraw(self, extraction_id: UUID, /) -> None: ...
 
+    async def wait_settled(self, connector_id: str, /) -> None: ...
+
 
 class Unlimited:
     """The limit of connectors that name none."""

@@ -15,6 +15,7 @@ from trio.testing import MockClock
 
 from etl_actors.actors.connector import ConnectorActor
 from etl_actors.errors import PayloadRefused, PollFailed, StorageUnavailable
+from etl_actors.ledger import Ledger
 from etl_actors.messages import Checkpoint, Claim, Extracted, Page, Reading
 from etl_actors.settings import ConnectorSettings, LimitSettings
 from etl_actors.sources.backoff import Backoff
@@ -387,3 +388,24 @@ async def test_crash_of_a_source_leaves_as_it_is(autojump_clock: MockClock) -> N
     assert actor.statistics().polls == 2
     receive.close()
     send.close()
+
+
+async def test_a_new_incarnation_claims_when_what_the_last_one_read_is_stored(autojump_clock: MockClock) -> None:
+    """A claim ends the epoch before, and what is under way under it would be refused."""
+    ledger, claimed_at = Ledger(), list[float]()
+
+    async def claiming(connector_id: str) -> Claim:
+        claimed_at.append(trio.current_time() - BEGAN[0])
+        return Claim(epoch=len(claimed_at), checkpoint=Checkpoint())
+
+    actor = actor_of(ScriptedSource(OK), claim=claiming, ledger=ledger)
+    async with running(actor) as sent:
+        await trio.sleep(5)
+        (read,) = sent()
+        assert (ledger.under_way("one"), actor.epoch) == (1, 1)
+    async with running(actor):
+        await trio.sleep(5)
+        assert len(claimed_at) == 1
+        ledger.settle(read.extraction_id, None)
+        await trio.sleep(1)
+        assert (claimed_at[1], actor.epoch) == (5, 2)

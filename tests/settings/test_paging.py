@@ -92,7 +92,7 @@ def test_schema_is_the_same_in_json() -> None:
         ('pagination = { type = "page", max_page = 5 }', "pagination.max_page", "did you mean 'max_pages'?"),
         ('pagination = { type = "page", size = 0 }', "pagination.size", ">= 1"),
         ('pagination = { type = "link_header", size = 10 }', "pagination.size", "unknown key"),
-        ('cursor = { param = "since" }', "cursor", "missing required field `from`"),
+        ('cursor = { param = "since" }', "cursor.from", "this key is missing"),
         ('cursor = { param = "page", from = "a" }\npagination = "page"', "cursor.param", "sent by pagination.param"),
         ('pagination = "page"\nparams = { page = 1 }', "pagination.param", "sent by params.page"),
         ('pagination = { type = "page", size = 5 }\nparams = { per_page = 1 }', "pagination.size_param", "per_page"),
