@@ -7,7 +7,6 @@ those of the connector whose names say that they are secret, and a user. They ar
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import httpx
@@ -15,10 +14,10 @@ import httpx
 from ..errors import LinkRefused
 from ..messages import Page
 from ..settings import ConnectorSettings
+from ..settings.disclosure import sounds_secret
 from .auth import query_names
 from .draft import Draft
 
-SECRETIVE = re.compile(r"auth|key|token|secret|cookie|pass|signature", re.IGNORECASE)
 _LONGEST_LINK = 8_192
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -63,7 +62,7 @@ class Addressing:
         return url.copy_with(userinfo=b"", fragment=None, query=query or None)
 
     def _secretive(self, own: httpx.URL) -> dict[str, str]:
-        return {name: value for name, value in {**own.params, **self.params}.items() if SECRETIVE.search(name)}
+        return {name: value for name, value in {**own.params, **self.params}.items() if sounds_secret(name)}
 
 
 def _url(link: str) -> httpx.URL:

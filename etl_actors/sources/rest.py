@@ -14,11 +14,13 @@ import httpx
 from ..errors import PollFailed
 from ..messages import Checkpoint, Page, Reading
 from ..settings import ConnectorSettings
+from ..settings.disclosure import sounds_secret
 from ..settings.service import Upstream
-from .addressing import SECRETIVE, Addressing
+from .addressing import Addressing
 from .auth import authenticator
 from .credentials import forms
 from .draft import Draft
+from .echoes import without_echoes
 from .exchange import Answer, fetch
 from .link_header import next_target
 from .verdict import failure
@@ -96,7 +98,7 @@ class RestSource:
 
     def _reading(self, answer: Answer, page: Page, asked: httpx.URL) -> Reading:
         return Reading(
-            body=answer.body,
+            body=without_echoes(answer.body, self._secrets()),
             received_at=answer.received_at,
             response_time_ms=answer.response_time_ms,
             etag=_validator(answer.headers.get("etag")),
@@ -111,7 +113,7 @@ class RestSource:
             value
             for table in (self._connector.headers, self._addressing.params)
             for name, value in table.items()
-            if SECRETIVE.search(name)
+            if sounds_secret(name)
         ]
         return self._auth.secrets() + forms(hidden)
 
