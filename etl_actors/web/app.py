@@ -12,6 +12,8 @@ from .connectors import connector_routes
 from .data import data_routes
 from .health import health_routes
 from .live import live_routes
+from .openapi.documented import hidden
+from .openapi.pages import documentation_routes
 from .origins import install_origin_checks
 from .ports import ControlOf, Publisher, Reader, Statuses
 from .problems import install_problem_handlers
@@ -40,9 +42,11 @@ def create_app(
     app.register_blueprint(connector_routes(statuses, control_of))
     app.register_blueprint(data_routes(reader, statuses))
     app.register_blueprint(live_routes(publisher, position_seconds=position_seconds))
+    app.register_blueprint(documentation_routes(version))
 
     @app.get("/dashboard")
     @app.get("/dashboard/<path:name>")
+    @hidden
     async def dashboard(name: str = "index.html") -> Response:
         response = await send_from_directory(DASHBOARD, name)
         # Asked for again each time (an ETag answers most), so that nobody sees the page of an older version.

@@ -4,8 +4,34 @@ from __future__ import annotations
 
 from quart import Blueprint, Response
 
+from .answers import Connector, ConnectorsAnswer, ConnectorStatus
+from .openapi.documented import Answer, documented
 from .ports import Control, ControlOf, Statuses
 from .problems import Problem, json_response, not_found
+
+AS_IT_IS = Answer(
+    ConnectorStatus,
+    "How it is at this moment.",
+    {
+        "connector_id": "binance_24hr",
+        "state": "running",
+        "last_success": "2025-12-08T16:00:00.123456Z",
+        "last_error": None,
+        "last_error_at": None,
+        "consecutive_failures": 0,
+        "next_poll": "2025-12-08T16:00:10Z",
+        "effective_interval_seconds": 10.0,
+        "retry_after_seconds": None,
+        "latency_p50_ms": 82.9,
+        "latency_p99_ms": 143.7,
+        "polls": 2,
+        "unchanged": 0,
+        "stale": False,
+        "items": 4596,
+        "rejected": 0,
+        "warning": None,
+    },
+)
 
 
 def connector_routes(statuses: Statuses, control_of: ControlOf) -> Blueprint:
@@ -14,11 +40,13 @@ def connector_routes(statuses: Statuses, control_of: ControlOf) -> Blueprint:
 
     @routes.get("")
     @routes.get("/")
+    @documented("List the connectors", answers={200: Answer(ConnectorsAnswer, "All of them.")})
     async def every() -> Response:
         connectors = statuses.connectors()
         return json_response({"connectors": connectors, "total": len(connectors)})
 
     @routes.get("/<connector_id>")
+    @documented("Show a connector", answers={200: Answer(Connector, "Its settings, secrets masked, and its state.")})
     async def one(connector_id: str) -> Response:
         found = statuses.connector(connector_id)
         if found is None:
@@ -26,6 +54,7 @@ def connector_routes(statuses: Statuses, control_of: ControlOf) -> Blueprint:
         return json_response(found)
 
     @routes.get("/<connector_id>/status")
+    @documented("How a connector is", answers={200: AS_IT_IS})
     async def status(connector_id: str) -> Response:
         found = statuses.connector_status(connector_id)
         if found is None:
@@ -33,16 +62,19 @@ def connector_routes(statuses: Statuses, control_of: ControlOf) -> Blueprint:
         return json_response(found)
 
     @routes.post("/<connector_id>/trigger")
+    @documented("Poll now", scope="write", answers={200: AS_IT_IS}, problems=(409,))
     async def trigger(connector_id: str) -> Response:
         running(connector_id).trigger_nowait()
         return await status(connector_id)
 
     @routes.post("/<connector_id>/pause")
+    @documented("Pause a connector", scope="write", answers={200: AS_IT_IS}, problems=(409,))
     async def pause(connector_id: str) -> Response:
         running(connector_id).pause_nowait()
         return await status(connector_id)
 
     @routes.post("/<connector_id>/resume")
+    @documented("Resume a connector", scope="write", answers={200: AS_IT_IS}, problems=(409,))
     async def resume(connector_id: str) -> Response:
         running(connector_id).resume_nowait()
         return await status(connector_id)

@@ -16,14 +16,54 @@ from msgspec.structs import replace
 from quart import Blueprint, Response, request
 
 from ..paging import Key, Page
-from ..wire import ItemRow
-from .export import JSON, OFFERED, export_response
+from ..wire import ItemRow, ResponseRow
+from .answers import ItemsAnswer, ResponsesAnswer
+from .export import CSV, JSON, NDJSON, OFFERED, export_response
+from .openapi.documented import Answer, documented
+from .parameters import single_values
 from .ports import Reader, Statuses
 from .problems import json_response, not_found
-from .query import next_link, read_page
+from .query import CONNECTOR, EXCHANGE, ITEM_FILTERS, PAGING, RESPONSE_FILTERS, next_link, read_page
 
 SLICE_ROWS = 500
 ITEM_COLUMNS = ItemRow.__struct_fields__
+EXAMPLE_ITEM = {
+    "id": 9840,
+    "connector_id": "cryptocompare_top",
+    "api_name": "CryptoCompare - Top",
+    "exchange": "cryptocompare",
+    "coin_name": "Bitcoin",
+    "coin_symbol": "BTC",
+    "quote_symbol": "USD",
+    "price": 95072.77,
+    "market_cap": 1896701765238.92,
+    "volume_24h": 34406737451.4,
+    "price_change_24h": -3.33,
+    "market_cap_rank": 1,
+    "timestamp": "2025-12-08T16:00:00.123456Z",
+    "response_time_ms": 8,
+    "extra": {"supply": 19950000},
+}
+EXAMPLE_RESPONSE = {
+    "id": 4,
+    "connector_id": "coingecko_global",
+    "stream_offset": 4,
+    "response_data": {"data": {"active_cryptocurrencies": 17000}},
+    "timestamp": "2025-12-08T16:00:00.123456Z",
+    "response_time_ms": 112,
+}
+EXAMPLE_FRAME = {"total": 1, "limit": 100, "offset": 0, "next": None}
+A_PAGE_OF_ITEMS = Answer(ItemsAnswer, "A page of items.", {"items": [EXAMPLE_ITEM], **EXAMPLE_FRAME})
+ITEMS = Answer(
+    ItemsAnswer,
+    "A page of items; by `Accept` all items as CSV, or as NDJSON with an item a line.",
+    A_PAGE_OF_ITEMS.example,
+    media={
+        CSV: {"type": "string", "description": "A header line, then an item a line."},
+        NDJSON: {"type": "string", "description": "An item a line, each as in the JSON answer."},
+    },
+)
+RESPONSES = Answer(ResponsesAnswer, "A page of responses.", {"data": [EXAMPLE_RESPONSE], **EXAMPLE_FRAME})
 
 
 def data_routes(reader: Reader, statuses: Statuses) -> Blueprint:
@@ -38,19 +78,28 @@ def data_routes(reader: Reader, statuses: Statuses) -> Blueprint:
 
     @routes.get("/items")
     @routes.get("/items/")
+    @documented("List items", parameters=(*ITEM_FILTERS, CONNECTOR), answers={200: ITEMS}, problems=(503,))
     async def items() -> Response:
         return await _items(reader)
 
     @routes.get("/items/<connector_id>")
+    @documented("List the items of a connector", parameters=ITEM_FILTERS, answers={200: ITEMS}, problems=(503,))
     async def items_of_connector(connector_id: str) -> Response:
         await must_exist(connector_id)
         return await _items(reader, connector_id=connector_id)
 
     @routes.get("/items/symbol/<path:symbol>")
+    @documented(
+        "List the items of a symbol",
+        parameters=(*RESPONSE_FILTERS, EXCHANGE, CONNECTOR),
+        answers={200: ITEMS},
+        problems=(503,),
+    )
     async def items_of_symbol(symbol: str) -> Response:
         return await _items(reader, symbol=symbol)
 
     @routes.get("/<connector_id>/items/latest")
+    @documented("The newest item of each pair", parameters=PAGING, answers={200: A_PAGE_OF_ITEMS}, problems=(503,))
     async def latest_items(connector_id: str) -> Response:
         await must_exist(connector_id)
         wanted = read_page(_arguments())
@@ -60,17 +109,26 @@ def data_routes(reader: Reader, statuses: Statuses) -> Blueprint:
         frame = {"total": total, "limit": wanted.limit, "offset": wanted.offset, "next": more}
         return _item_response(rows, frame)
 
-    @routes.get("")
     @routes.get("/")
+    @routes.get("")
+    @documented("List responses", parameters=(*RESPONSE_FILTERS, CONNECTOR), answers={200: RESPONSES}, problems=(503,))
     async def responses() -> Response:
         return await _responses(reader, read_page(_arguments()))
 
     @routes.get("/<connector_id>")
+    @documented(
+        "List the responses of a connector", parameters=RESPONSE_FILTERS, answers={200: RESPONSES}, problems=(503,)
+    )
     async def responses_of_connector(connector_id: str) -> Response:
         await must_exist(connector_id)
         return await _responses(reader, read_page(_arguments(), connector_id=connector_id))
 
     @routes.get("/<connector_id>/latest")
+    @documented(
+        "The newest response of a connector",
+        answers={200: Answer(ResponseRow, "It, as an object.", EXAMPLE_RESPONSE)},
+        problems=(503,),
+    )
     async def latest_response(connector_id: str) -> Response:
         await must_exist(connector_id)
         key = await reader.latest_response_key(connector_id)
@@ -83,7 +141,7 @@ def data_routes(reader: Reader, statuses: Statuses) -> Blueprint:
 
 
 def _arguments() -> dict[str, str]:
-    return request.args.to_dict()
+    return single_values(request.args)
 
 
 async def _items(reader: Reader, **fixed: str) -> Response:

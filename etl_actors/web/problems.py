@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import structlog
+from msgspec import Struct
 from quart import Response
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
@@ -15,6 +16,23 @@ from ..errors import StorageUnavailable
 log = structlog.get_logger("web")
 
 RETRY_AFTER_SECONDS = 5
+
+
+class Mistake(Struct, frozen=True):
+    """One thing that is wrong with what was sent: where, and what."""
+
+    path: str
+    message: str
+
+
+class ProblemDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An error (RFC 9457). ``errors`` is there for bad input and names each place."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[Mistake] = []
 
 
 class Problem(Exception):
@@ -45,9 +63,8 @@ def json_response(value: Any, status: int = 200) -> Response:
 
 def problem_response(status: int, title: str, detail: str, errors: list[dict[str, str]] | None = None) -> Response:
     """A problem document."""
-    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    if errors:
-        body["errors"] = errors
+    mistakes = [Mistake(**error) for error in errors or []]
+    body = ProblemDocument(type="about:blank", title=title, status=status, detail=detail, errors=mistakes)
     response = Response(msgspec.json.encode(body), status=status, content_type="application/problem+json")
     if status == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
