@@ -16,9 +16,11 @@ from .openapi.documented import hidden
 from .openapi.pages import documentation_routes
 from .origins import install_origin_checks
 from .ports import ControlOf, Publisher, Reader, Statuses
-from .problems import install_problem_handlers
+from .problems import install_problem_handlers, not_found
 
 DASHBOARD = Path(__file__).parent / "dashboard"
+# Longer ones make the file system complain.
+LONGEST_NAME = 60
 
 
 def create_app(
@@ -35,6 +37,8 @@ def create_app(
     """The application, ready to be served."""
     app = QuartTrio("etl_actors", static_folder=None)
     app.url_map.strict_slashes = False
+    # Otherwise an id with slashes would be answered with a redirection to a path without them.
+    app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
     install_problem_handlers(app)
     install_origin_checks(app, cors_origins)
@@ -48,6 +52,8 @@ def create_app(
     @app.get("/dashboard/<path:name>")
     @hidden
     async def dashboard(name: str = "index.html") -> Response:
+        if len(name) > LONGEST_NAME:
+            raise not_found("there is no such page")
         response = await send_from_directory(DASHBOARD, name)
         # Asked for again each time (an ETag answers most), so that nobody sees the page of an older version.
         response.headers["Cache-Control"] = "no-cache"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import trio
@@ -105,7 +106,7 @@ def data_routes(reader: Reader, statuses: Statuses) -> Blueprint:
         wanted = read_page(_arguments())
         rows, total = await reader.latest_items(connector_id, limit=wanted.limit, offset=wanted.offset)
         beyond = wanted.offset + wanted.limit
-        more = f"{request.path}?limit={wanted.limit}&offset={beyond}" if beyond < total else None
+        more = f"{_path()}?limit={wanted.limit}&offset={beyond}" if beyond < total else None
         frame = {"total": total, "limit": wanted.limit, "offset": wanted.offset, "next": more}
         return _item_response(rows, frame)
 
@@ -142,6 +143,11 @@ def data_routes(reader: Reader, statuses: Statuses) -> Blueprint:
 
 def _arguments() -> dict[str, str]:
     return single_values(request.args)
+
+
+def _path() -> str:
+    """The path as a link may say it."""
+    return quote(request.path)
 
 
 async def _items(reader: Reader, **fixed: str) -> Response:
@@ -194,5 +200,5 @@ def _frame(page: Any, wanted: Page) -> dict[str, Any]:
     return frame | {
         "limit": wanted.limit,
         "offset": wanted.offset,
-        "next": next_link(request.path, _arguments(), page.next_key),
+        "next": next_link(_path(), _arguments(), page.next_key),
     }

@@ -38,11 +38,13 @@ def checked_text(name: str, value: str) -> str:
 
 
 class Parameter(Struct, frozen=True, kw_only=True):
-    """One query parameter. An empty text is the same as none."""
+    """One query parameter.
+
+    An example is part of the words: a page to try things out would send one of its own field by itself.
+    """
 
     name: str
     description: str
-    example: Any = None
 
     def schema(self) -> dict[str, Any]:
         """What it takes, as JSON Schema."""
@@ -54,7 +56,7 @@ class Parameter(Struct, frozen=True, kw_only=True):
 
 
 class Text(Parameter, frozen=True, kw_only=True):
-    """Any text."""
+    """Any text. An empty one is the same as none."""
 
     def schema(self) -> dict[str, Any]:
         """A string."""
@@ -78,8 +80,8 @@ class Whole(Parameter, frozen=True, kw_only=True):
 
     def read(self, arguments: Arguments) -> int:
         """The number, or the default."""
-        text = arguments.get(self.name) or ""
-        if not text:
+        text = arguments.get(self.name)
+        if text is None:
             return self.default
         if not re.fullmatch(r"-?[0-9]{1,18}", text) or not self.low <= int(text) <= self.high:
             raise self.refused(f"must be a whole number from {self.low} to {self.high}")
@@ -89,24 +91,26 @@ class Whole(Parameter, frozen=True, kw_only=True):
 class Moment(Parameter, frozen=True, kw_only=True):
     """A time with its zone."""
 
-    example: Any = "2025-12-08T16:00:00Z"
-
     def schema(self) -> dict[str, Any]:
-        """A date-time of RFC 3339; the year 0 and leap seconds are beyond the clock that is used."""
+        """A date-time of RFC 3339."""
         return {"type": "string", "format": "date-time"}
 
     def read(self, arguments: Arguments) -> datetime | None:
         """The time in UTC, or None."""
-        text = arguments.get(self.name) or ""
-        if not text:
+        text = arguments.get(self.name)
+        if text is None:
             return None
         try:
             moment = datetime.fromisoformat(_LOST_PLUS.sub(r"+\1", text))
-            if moment.tzinfo is not None:
-                return moment.astimezone(UTC)
-        except (ValueError, OverflowError):
+        except ValueError:
             raise self.refused("must be a time such as 2025-12-08T16:00:00Z (RFC 3339)") from None
-        raise self.refused("needs a time zone, as in 2025-12-08T16:00:00Z")
+        if moment.tzinfo is None:
+            raise self.refused("needs a time zone, as in 2025-12-08T16:00:00Z")
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:
+            # Within a day of either end of the calendar: before, or after, everything that can be stored.
+            return moment.replace(tzinfo=UTC)
 
 
 class Choice(Parameter, frozen=True, kw_only=True):
@@ -123,9 +127,9 @@ class Choice(Parameter, frozen=True, kw_only=True):
 
     def read(self, arguments: Arguments) -> str | None:
         """The word as it is listed, or the default."""
-        text = " ".join((arguments.get(self.name) or "").lower().split())
-        if not text:
+        if self.name not in arguments:
             return self.default
+        text = " ".join(arguments[self.name].lower().split())
         for choice in self.choices:
             if choice.lower() == text:
                 return choice

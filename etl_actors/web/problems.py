@@ -61,11 +61,18 @@ def json_response(value: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status=status, content_type="application/json")
 
 
+def problem_body(status: int, title: str, detail: str, errors: list[dict[str, str]] | None = None) -> bytes:
+    """The JSON of a problem document."""
+    mistakes = [Mistake(**error) for error in errors or []]
+    return msgspec.json.encode(
+        ProblemDocument(type="about:blank", title=title, status=status, detail=detail, errors=mistakes)
+    )
+
+
 def problem_response(status: int, title: str, detail: str, errors: list[dict[str, str]] | None = None) -> Response:
     """A problem document."""
-    mistakes = [Mistake(**error) for error in errors or []]
-    body = ProblemDocument(type="about:blank", title=title, status=status, detail=detail, errors=mistakes)
-    response = Response(msgspec.json.encode(body), status=status, content_type="application/problem+json")
+    body = problem_body(status, title, detail, errors)
+    response = Response(body, status=status, content_type="application/problem+json")
     if status == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response

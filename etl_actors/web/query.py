@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
+import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,29 +15,31 @@ DEFAULT_LIMIT = 100
 MAX_LIMIT = 10_000
 MAX_EXPORT = 10**15
 MAX_OFFSET = 1_000_000_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# So many digits that every number is a moment of the calendar and an id of the database.
+PLACE = r"^[0-9]{1,17}-[0-9]{1,18}$"
 
 
 class Place(Parameter, frozen=True, kw_only=True):
-    """The place of a row in time order, as an earlier answer's ``next`` names it."""
+    """The place of a row in time order, as an answer's ``next`` names it: microseconds since 1970, and its id."""
 
     def schema(self) -> dict[str, Any]:
-        """A string that only the service makes."""
-        return {"type": "string"}
+        """A string of which every one is a place."""
+        return {"type": "string", "pattern": PLACE}
 
     def read(self, arguments: Arguments) -> Key | None:
         """The key, or None."""
         token = arguments.get(self.name)
-        if not token:
+        if token is None:
             return None
-        try:
-            text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
-            moment, _, row_id = text.partition("|")
-            at = datetime.fromisoformat(moment)
-            if at.tzinfo is not None and 0 <= int(row_id) < 2**63:
-                return at, int(row_id)
-        except (ValueError, binascii.Error):
-            pass
-        raise self.refused("is not a place that an earlier answer's next link named")
+        if not re.fullmatch(PLACE, token, re.ASCII):
+            raise self.refused("is not a place that an earlier answer's next link named")
+        microseconds, _, row_id = token.partition("-")
+        return EPOCH + timedelta(microseconds=int(microseconds)), int(row_id)
+
+    def text(self, key: Key) -> str:
+        """What is read as this key."""
+        return f"{(key[0] - EPOCH) // timedelta(microseconds=1)}-{key[1]}"
 
 
 LIMIT = Whole(
@@ -63,11 +64,13 @@ ORDER = Choice(
     default="-timestamp",
     refusal="must be timestamp or -timestamp (timestamp ASC or timestamp DESC work too)",
 )
-SINCE = Moment(name="since", description="Only what was received at this time (RFC 3339) or later.")
-UNTIL = Moment(name="until", description="Only what was received before this time (RFC 3339).")
-CONNECTOR = Text(name="connector_id", description="Only of this connector.", example="binance_24hr")
-SYMBOL = Text(name="symbol", description="Only of this symbol, whatever the case.", example="BTC")
-EXCHANGE = Text(name="exchange", description="Only of this source.", example="binance")
+SINCE = Moment(
+    name="since", description="Only what was received at this time or later: `2025-12-08T16:00:00Z` (RFC 3339)."
+)
+UNTIL = Moment(name="until", description="Only what was received before this time.")
+CONNECTOR = Text(name="connector_id", description="Only of this connector, such as `binance_24hr`.")
+SYMBOL = Text(name="symbol", description="Only of this symbol, such as `BTC`, whatever the case.")
+EXCHANGE = Text(name="exchange", description="Only of this source, such as `binance`.")
 AFTER = Place(name="after", description="Continue behind this place: part of the link in `next`.")
 COUNT = Choice(
     name="count",
@@ -105,6 +108,5 @@ def next_link(path: str, arguments: Mapping[str, str], key: Key | None) -> str |
     """The link to the page that follows ``key``, with the filters of this one."""
     if key is None:
         return None
-    token = base64.urlsafe_b64encode(f"{key[0].isoformat()}|{key[1]}".encode()).decode().rstrip("=")
     kept = {name: value for name, value in arguments.items() if name not in {"offset", "after"}}
-    return f"{path}?{urlencode(kept | {'after': token})}"
+    return f"{path}?{urlencode(kept | {AFTER.name: AFTER.text(key)})}"

@@ -193,8 +193,7 @@ def _path_parameters(rule: Rule) -> Iterator[dict[str, Any]]:
 
 def _query_parameters(said: Description) -> Iterator[dict[str, Any]]:
     for one in said.parameters:
-        parameter = {"name": one.name, "in": "query", "description": one.description, "schema": one.schema()}
-        yield parameter if one.example is None else parameter | {"example": one.example}
+        yield {"name": one.name, "in": "query", "description": one.description, "schema": one.schema()}
 
 
 def _header_parameters(said: Description) -> Iterator[dict[str, Any]]:
