@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from quart import Response, send_from_directory
+from quart import Response
 from quart_trio import QuartTrio
 
+from .assets import asset_response
 from .connectors import connector_routes
 from .data import data_routes
 from .health import health_routes
@@ -16,11 +17,9 @@ from .openapi.documented import hidden
 from .openapi.pages import documentation_routes
 from .origins import install_origin_checks
 from .ports import ControlOf, Publisher, Reader, Statuses
-from .problems import install_problem_handlers, not_found
+from .problems import install_problem_handlers
 
 DASHBOARD = Path(__file__).parent / "dashboard"
-# Longer ones make the file system complain.
-LONGEST_NAME = 60
 
 
 def create_app(
@@ -52,12 +51,7 @@ def create_app(
     @app.get("/dashboard/<path:name>")
     @hidden
     async def dashboard(name: str = "index.html") -> Response:
-        if len(name) > LONGEST_NAME:
-            raise not_found("there is no such page")
-        response = await send_from_directory(DASHBOARD, name)
-        # Asked for again each time (an ETag answers most), so that nobody sees the page of an older version.
-        response.headers["Cache-Control"] = "no-cache"
-        return response
+        return await asset_response(DASHBOARD, name)
 
     @app.after_request
     async def secure(response: Response) -> Response:

@@ -4,34 +4,13 @@ from __future__ import annotations
 
 from quart import Blueprint, Response
 
+from . import examples
 from .answers import Connector, ConnectorsAnswer, ConnectorStatus
 from .openapi.documented import Answer, documented
 from .ports import Control, ControlOf, Statuses
 from .problems import Problem, json_response, not_found
 
-AS_IT_IS = Answer(
-    ConnectorStatus,
-    "How it is at this moment.",
-    {
-        "connector_id": "binance_24hr",
-        "state": "running",
-        "last_success": "2025-12-08T16:00:00.123456Z",
-        "last_error": None,
-        "last_error_at": None,
-        "consecutive_failures": 0,
-        "next_poll": "2025-12-08T16:00:10Z",
-        "effective_interval_seconds": 10.0,
-        "retry_after_seconds": None,
-        "latency_p50_ms": 82.9,
-        "latency_p99_ms": 143.7,
-        "polls": 2,
-        "unchanged": 0,
-        "stale": False,
-        "items": 4596,
-        "rejected": 0,
-        "warning": None,
-    },
-)
+AS_IT_IS = Answer(ConnectorStatus, "How it is at this moment.", examples.CONNECTOR_STATUS)
 
 
 def connector_routes(statuses: Statuses, control_of: ControlOf) -> Blueprint:
@@ -40,13 +19,16 @@ def connector_routes(statuses: Statuses, control_of: ControlOf) -> Blueprint:
 
     @routes.get("")
     @routes.get("/")
-    @documented("List the connectors", answers={200: Answer(ConnectorsAnswer, "All of them.")})
+    @documented("List the connectors", answers={200: Answer(ConnectorsAnswer, "All of them.", examples.CONNECTORS)})
     async def every() -> Response:
         connectors = statuses.connectors()
         return json_response({"connectors": connectors, "total": len(connectors)})
 
     @routes.get("/<connector_id>")
-    @documented("Show a connector", answers={200: Answer(Connector, "Its settings, secrets masked, and its state.")})
+    @documented(
+        "Show a connector",
+        answers={200: Answer(Connector, "Its settings, secrets masked, and its state.", examples.CONNECTOR)},
+    )
     async def one(connector_id: str) -> Response:
         found = statuses.connector(connector_id)
         if found is None:

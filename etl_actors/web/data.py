@@ -18,6 +18,7 @@ from quart import Blueprint, Response, request
 
 from ..paging import Key, Page
 from ..wire import ItemRow, ResponseRow
+from . import examples
 from .answers import ItemsAnswer, ResponsesAnswer
 from .export import CSV, JSON, NDJSON, OFFERED, export_response
 from .openapi.documented import Answer, documented
@@ -28,43 +29,17 @@ from .query import CONNECTOR, EXCHANGE, ITEM_FILTERS, PAGING, RESPONSE_FILTERS, 
 
 SLICE_ROWS = 500
 ITEM_COLUMNS = ItemRow.__struct_fields__
-EXAMPLE_ITEM = {
-    "id": 9840,
-    "connector_id": "cryptocompare_top",
-    "api_name": "CryptoCompare - Top",
-    "exchange": "cryptocompare",
-    "coin_name": "Bitcoin",
-    "coin_symbol": "BTC",
-    "quote_symbol": "USD",
-    "price": 95072.77,
-    "market_cap": 1896701765238.92,
-    "volume_24h": 34406737451.4,
-    "price_change_24h": -3.33,
-    "market_cap_rank": 1,
-    "timestamp": "2025-12-08T16:00:00.123456Z",
-    "response_time_ms": 8,
-    "extra": {"supply": 19950000},
-}
-EXAMPLE_RESPONSE = {
-    "id": 4,
-    "connector_id": "coingecko_global",
-    "stream_offset": 4,
-    "response_data": {"data": {"active_cryptocurrencies": 17000}},
-    "timestamp": "2025-12-08T16:00:00.123456Z",
-    "response_time_ms": 112,
-}
-EXAMPLE_FRAME = {"total": 1, "limit": 100, "offset": 0, "next": None}
-A_PAGE_OF_ITEMS = Answer(ItemsAnswer, "A page of items.", {"items": [EXAMPLE_ITEM], **EXAMPLE_FRAME})
+A_PAGE_OF_ITEMS = Answer(ItemsAnswer, "A page of items.", examples.ITEMS)
 ITEMS = Answer(
     ItemsAnswer,
     "A page of items; by `Accept` all items as CSV, or as NDJSON with an item a line.",
-    A_PAGE_OF_ITEMS.example,
+    examples.ITEMS,
     media={
         CSV: {"type": "string", "description": "A header line, then an item a line."},
         NDJSON: {"type": "string", "description": "An item a line, each as in the JSON answer."},
     },
 )
-RESPONSES = Answer(ResponsesAnswer, "A page of responses.", {"data": [EXAMPLE_RESPONSE], **EXAMPLE_FRAME})
+RESPONSES = Answer(ResponsesAnswer, "A page of responses.", examples.RESPONSES)
 
 
 def data_routes(reader: Reader, statuses: Statuses) -> Blueprint:
@@ -127,7 +102,7 @@ def data_routes(reader: Reader, statuses: Statuses) -> Blueprint:
     @routes.get("/<connector_id>/latest")
     @documented(
         "The newest response of a connector",
-        answers={200: Answer(ResponseRow, "It, as an object.", EXAMPLE_RESPONSE)},
+        answers={200: Answer(ResponseRow, "It, as an object.", examples.RESPONSE)},
         problems=(503,),
     )
     async def latest_response(connector_id: str) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from quart import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from . import examples
 from .answers import Alive, NotReady, Ready, Root, Status
 from .openapi.documented import Answer, documented
 from .ports import Statuses
@@ -56,7 +57,10 @@ def health_routes(statuses: Statuses, version: str) -> Blueprint:
         return json_response({"status": "ready"})
 
     @routes.get("/api/status")
-    @documented("How everything is", answers={200: Answer(Status, "Actors, channels, connectors, database, feed.")})
+    @documented(
+        "How everything is",
+        answers={200: Answer(Status, "Actors, channels, connectors, database, feed.", examples.STATUS)},
+    )
     async def status() -> Response:
         return json_response(statuses.overview())
 

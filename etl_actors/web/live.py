@@ -14,6 +14,7 @@ import msgspec
 import trio
 from quart import Blueprint, Response, websocket
 
+from . import examples
 from .answers import TestSent
 from .bodies import read_body
 from .openapi.documented import Answer, Body, documented
@@ -47,15 +48,9 @@ def live_routes(publisher: Publisher, *, position_seconds: float) -> Blueprint:
             {"application/json": {}},
             "Any JSON, sent as it is; without a body a default message is sent.",
             required=False,
-            examples={"greeting": {"type": "hello", "data": {"message": "hello"}}},
+            examples={"greeting": examples.TEST_MESSAGE},
         ),
-        answers={
-            200: Answer(
-                TestSent,
-                "To how many it was sent.",
-                {"status": "sent", "subscribers": 2, "message": {"type": "hello", "data": {"message": "hello"}}},
-            )
-        },
+        answers={200: Answer(TestSent, "To how many it was sent.", examples.TEST_SENT)},
     )
     async def test() -> Response:
         body = await read_body(TEST_MESSAGE_BYTES)

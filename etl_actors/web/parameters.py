@@ -19,6 +19,9 @@ from .problems import Problem, invalid
 # A "+" in a query string arrives as a space: "2025-12-08T16:00:00+01:00" is what was meant.
 _LOST_PLUS = re.compile(r" (\d\d:?\d\d)$")
 
+# What a stored text cannot hold.
+STORABLE = r"^[^\u0000]*$"
+
 Arguments = Mapping[str, str]
 
 
@@ -60,7 +63,7 @@ class Text(Parameter, frozen=True, kw_only=True):
 
     def schema(self) -> dict[str, Any]:
         """A string."""
-        return {"type": "string"}
+        return {"type": "string", "pattern": STORABLE}
 
     def read(self, arguments: Arguments) -> str | None:
         """The text, or None."""

@@ -10,14 +10,13 @@ from functools import partial
 import hypercorn.trio
 import trio
 from hypercorn.config import Config
-from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
 from quart_trio import QuartTrio
 
 from .connection import install_connection
+from .doorway import behind_doorway
 from .listener import BACKLOG
 
 MAX_MESSAGE_BYTES = 1_048_576
-LAST_WORD_SECONDS = 5.0
 
 
 async def serve_app(
@@ -42,26 +41,6 @@ async def serve_app(
     config.accesslog = None
     config.errorlog = logging.getLogger("hypercorn.error")
     async with trio.open_nursery() as nursery:
-        serving = partial(hypercorn.trio.serve, _finishing(app), config, shutdown_trigger=shutdown, mode="asgi")
+        serving = partial(hypercorn.trio.serve, behind_doorway(app), config, shutdown_trigger=shutdown, mode="asgi")
         await nursery.start(serving)
         task_status.started()
-
-
-def _finishing(app: QuartTrio) -> ASGIFramework:
-    """``app``, which is not cancelled in the middle of its last send.
-
-    With the end of an answer Hypercorn tells the application that the client is gone, which makes Quart cancel the
-    very task that is about to close the connection: a client that asked for ``Connection: close`` waited in vain.
-    """
-
-    async def finishing(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        async def send_whole(message: ASGISendEvent) -> None:
-            if message["type"] == "http.response.body" and not message.get("more_body"):
-                with trio.move_on_after(LAST_WORD_SECONDS, shield=True):
-                    await send(message)
-            else:
-                await send(message)
-
-        await app(scope, receive, send_whole)
-
-    return finishing

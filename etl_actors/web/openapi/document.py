@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 from quart import Quart
 from werkzeug.routing import Rule
 
+from ..parameters import STORABLE
 from ..problems import ProblemDocument
 from .documented import Answer, Body, Description, description_of, is_hidden
 from .failures import failure_reference, failure_responses
@@ -59,12 +60,12 @@ class PathParameter(Struct, frozen=True):
 
     description: str
     example: Any
-    longest: int | UnsetType = UNSET
+    limits: dict[str, Any] = {}
 
 
 PATH_PARAMETERS = {
-    "connector_id": PathParameter("The id of a connector.", "binance_24hr", 255),
-    "symbol": PathParameter("The symbol of a coin, whatever the case.", "BTC"),
+    "connector_id": PathParameter("The id of a connector.", "binance_24hr", {"maxLength": 255}),
+    "symbol": PathParameter("The symbol of a coin, whatever the case.", "BTC", {"pattern": STORABLE}),
     "file_id": PathParameter("The id of a file.", 1),
     "rejected_id": PathParameter("The id of a rejected payload.", 1),
 }
@@ -186,8 +187,7 @@ def _path_parameters(rule: Rule) -> Iterator[dict[str, Any]]:
         parameter = {"name": name, "in": "path", "required": True, "schema": schema}
         if known is not None:
             parameter |= {"description": known.description, "example": known.example}
-            if known.longest is not UNSET:
-                schema["maxLength"] = known.longest
+            schema |= known.limits
         yield parameter
 
 

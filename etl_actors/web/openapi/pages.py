@@ -10,9 +10,10 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import msgspec
-from quart import Blueprint, Response, current_app, request, send_from_directory
+from quart import Blueprint, Response, current_app, request
 
-from ..problems import not_found
+from ..assets import asset_response
+from ..problems import Problem, not_found
 from .document import document
 from .documented import hidden
 
@@ -52,6 +53,8 @@ def documentation_routes(version: str, *, keys_required: bool = False) -> Bluepr
         response.headers["Cache-Control"] = "no-cache"
         await response.add_etag()
         await response.make_conditional(request)
+        if response.status_code == 412:
+            raise Problem(412, "Precondition failed", "the document is another one than If-Match names")
         return response
 
     @routes.get("/docs")
@@ -69,19 +72,12 @@ def documentation_routes(version: str, *, keys_required: bool = False) -> Bluepr
     async def asset(name: str) -> Response:
         if name not in OWN | PACKAGED:
             raise not_found(f"there is no file {name!r}")
-        return await _file(PAGES if name in OWN else packaged, name)
+        return await asset_response(PAGES if name in OWN else packaged, name)
 
     return routes
 
 
 async def _page(name: str) -> Response:
-    response = await _file(PAGES, name)
+    response = await asset_response(PAGES, name)
     response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-    return response
-
-
-async def _file(folder: Path, name: str) -> Response:
-    response = await send_from_directory(folder, name)
-    # Asked for again each time (an ETag answers most), so that nobody sees the page of an older version.
-    response.headers["Cache-Control"] = "no-cache"
     return response
