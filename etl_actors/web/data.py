@@ -24,7 +24,7 @@ from .export import CSV, JSON, NDJSON, OFFERED, export_response
 from .openapi.documented import Answer, documented
 from .parameters import single_values
 from .ports import Reader, Statuses
-from .problems import json_response, not_found
+from .problems import invalid, json_response, not_found
 from .query import CONNECTOR, EXCHANGE, ITEM_FILTERS, PAGING, RESPONSE_FILTERS, next_link, read_page
 
 SLICE_ROWS = 500
@@ -140,6 +140,9 @@ async def _items(reader: Reader, **fixed: str) -> Response:
 
 
 async def _responses(reader: Reader, wanted: Page) -> Response:
+    for name in ("symbol", "exchange"):
+        if getattr(wanted, name) is not None:
+            raise invalid(f"query.{name}", f"a response is not of one {name}; /api/data/items can be filtered by it")
     page = await reader.response_keys(wanted)
     tail = msgspec.json.encode(_frame(page, wanted))
     return Response(_stream(reader, page.keys, tail), content_type="application/json")

@@ -74,7 +74,7 @@ def requests(draw: st.DrawFn, paths: tuple[str, ...]) -> tuple[str, bytes]:
     return method, b"\r\n".join(head) + b"\r\n\r\n" + body
 
 
-@settings(max_examples=600, deadline=None, derandomize=True, database=None)
+@settings(max_examples=2000, deadline=None, derandomize=True, database=None)
 @given(data=st.data())
 def test_no_request_is_answered_with_a_failure_of_ours(tormented: str, data: st.DataObject) -> None:
     """Odd methods, paths, queries, headers and bodies: never a 500, and every error is a problem document."""

@@ -15,7 +15,8 @@ import jsonschema_rs
 import pytest
 
 from etl_actors.web.app import create_app
-from etl_actors.web.openapi.document import document, undocumented
+from etl_actors.web.openapi.document import document
+from etl_actors.web.openapi.routes import undocumented
 
 CASES = 2_000
 METHODS = {"get", "put", "post", "delete", "patch"}
