@@ -25,6 +25,7 @@ SECONDS_PER = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "month": 
 LONGEST_INTERVAL_SECONDS = 31_536_000
 LONGEST_TIMEOUT_SECONDS = 3600
 
+HttpMethod = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
 ConnectorId = Annotated[str, Meta(pattern=CONNECTOR_ID)]
 
 
@@ -144,7 +145,7 @@ class ConnectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     connector_name: str = ""
     source_id: str = ""
     kind: Literal["rest", "websocket", "replay"] = "rest"
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] = "GET"
+    method: HttpMethod = "GET"
     params: dict[str, Scalar] = {}
     headers: dict[str, str] = {}
     interval_seconds: Annotated[float, Meta(ge=0, le=LONGEST_INTERVAL_SECONDS)] = 10

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from quart import Response, send_from_directory
+from quart import Response
 from quart_trio import QuartTrio
 
+from .assets import asset_response
 from .connectors import connector_routes
 from .data import data_routes
 from .extract import extract_routes
 from .health import health_routes
 from .live import live_routes
+from .openapi.documented import hidden
+from .openapi.pages import documentation_routes
 from .origins import install_origin_checks
 from .ports import Extractor, Publisher, Reader, Roster, Statuses
 from .problems import install_problem_handlers
@@ -35,6 +38,8 @@ def create_app(
     """The application, ready to be served."""
     app = QuartTrio("etl_actors", static_folder=None)
     app.url_map.strict_slashes = False
+    # Otherwise an id with slashes would be answered with a redirection to a path without them.
+    app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
     # An answer lasts as long as its client reads; what is stuck is ended by the kernel (see listener.py).
     app.config["RESPONSE_TIMEOUT"] = None
@@ -45,14 +50,13 @@ def create_app(
     app.register_blueprint(extract_routes(extractor))
     app.register_blueprint(data_routes(reader, statuses))
     app.register_blueprint(live_routes(publisher, position_seconds=position_seconds))
+    app.register_blueprint(documentation_routes(version))
 
     @app.get("/dashboard")
     @app.get("/dashboard/<path:name>")
+    @hidden
     async def dashboard(name: str = "index.html") -> Response:
-        response = await send_from_directory(DASHBOARD, name)
-        # Asked for again each time (an ETag answers most), so that nobody sees the page of an older version.
-        response.headers["Cache-Control"] = "no-cache"
-        return response
+        return await asset_response(DASHBOARD, name)
 
     @app.after_request
     async def secure(response: Response) -> Response:

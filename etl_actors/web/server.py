@@ -12,6 +12,8 @@ import trio
 from hypercorn.config import Config
 from quart_trio import QuartTrio
 
+from .connection import install_connection
+from .doorway import behind_doorway
 from .listener import BACKLOG
 
 MAX_MESSAGE_BYTES = 1_048_576
@@ -29,6 +31,7 @@ async def serve_app(
 
     Takes ``listener`` over.
     """
+    install_connection()
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.backlog = BACKLOG
@@ -38,5 +41,6 @@ async def serve_app(
     config.accesslog = None
     config.errorlog = logging.getLogger("hypercorn.error")
     async with trio.open_nursery() as nursery:
-        await nursery.start(partial(hypercorn.trio.serve, app, config, shutdown_trigger=shutdown, mode="asgi"))
+        serving = partial(hypercorn.trio.serve, behind_doorway(app), config, shutdown_trigger=shutdown, mode="asgi")
+        await nursery.start(serving)
         task_status.started()

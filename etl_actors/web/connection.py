@@ -1,0 +1,58 @@
+"""One client's connection, where Hypercorn's own would let a caller do harm.
+
+A connection that fails fails alone: Hypercorn lets any exception of one end the server. There is no TLS here, so there
+is no HTTP/2 either: what asks for it is answered over HTTP/1.1 (a malformed ``HTTP2-Settings`` header ended the
+service). And what cannot be read as HTTP is answered with a problem document, as every other error is.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import h11
+import hypercorn.protocol
+import hypercorn.trio.run
+import structlog
+from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.trio.tcp_server import TCPServer
+
+from .problems import problem_body
+
+log = structlog.get_logger("web")
+
+
+class Connection(TCPServer):
+    """Ends by itself, whatever happens in it."""
+
+    async def run(self) -> None:
+        """Until either side closes it."""
+        try:
+            await super().run()
+        except Exception as error:
+            log.error("web.connection_failed", exc_info=error)
+
+
+class PlainHttp(H11Protocol):
+    """HTTP/1.1 and nothing else."""
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """Stay with HTTP/1.1, whatever the client would like to upgrade to."""
+
+    async def _send_error_response(self, status_code: int) -> None:
+        title = HTTPStatus(status_code).phrase
+        body = problem_body(status_code, title, "the request could not be read as HTTP/1.1, or its head is too long")
+        headers = [
+            (b"content-type", b"application/problem+json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+            *self.config.response_headers("h11"),
+        ]
+        await self._send_h11_event(h11.Response(status_code=status_code, headers=headers))
+        await self._send_h11_event(h11.Data(data=body))
+        await self._send_h11_event(h11.EndOfMessage())
+
+
+def install_connection() -> None:
+    """Put both where Hypercorn, which takes no such setting, looks for its own."""
+    hypercorn.trio.run.TCPServer = Connection  # type: ignore[attr-defined]  # no setting, so not exported
+    hypercorn.protocol.H11Protocol = PlainHttp  # type: ignore[attr-defined]  # see above
