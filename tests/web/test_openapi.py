@@ -168,10 +168,11 @@ def test_schemathesis_finds_no_fault(tormented: str, tmp_path: Path) -> None:
     run = subprocess.run(
         [
             str(Path(sys.executable).with_name("schemathesis")),
+            *("--config-file", str(Path(__file__).with_name("schemathesis.toml"))),
             "run",
             f"{tormented}/openapi.json",
             *("--seed", "20251208"),
-            *("--phases", "examples,coverage,fuzzing"),
+            *("--phases", "examples,coverage,fuzzing,stateful"),
             *("--max-examples", str(CASES * 6 // 5 // count)),
             *("--exclude-checks", ",".join(NOT_PLAUSIBLE)),
             *("--workers", "2"),
