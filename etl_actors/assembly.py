@@ -20,6 +20,7 @@ from .actors.loader import Loader
 from .actors.surveyor import Pairs, Surveyor
 from .actors.transformer import Transformer
 from .errors import ConfigError
+from .files.desk import FileDesk
 from .pipeline import Pipeline
 from .settings import Configuration, ConnectorSettings, SymbolSettings
 from .sources.backoff import Backoff
@@ -90,6 +91,7 @@ def assemble(
     compiled: Compiled,
     stored_pairs: Mapping[str, Pairs],
     head: int,
+    files: FileDesk,
 ) -> Assembly:
     """All actors, joined. ``tables`` are those that ``compiled`` holds; ``head`` is where the log ends now."""
     service = configuration.service
@@ -123,7 +125,7 @@ def assemble(
     }
     transformer = Transformer(compiled.mappings.__getitem__, encode_json)
     broadcaster = Broadcaster(buffer_bytes=service.live.subscriber_buffer_bytes, head=head)
-    janitor = Janitor(storage.retention)
+    janitor = Janitor(storage.retention, files)
     loader = Loader(
         storage.writer,
         max_batch_rows=service.loader.max_batch_rows,

@@ -5,6 +5,7 @@
 ``StorageUnavailable``: wait and try again; nothing is wrong with the data.
 ``PollFailed`` and its children: expected trouble with a provider; data for the connector, never a crash.
 ``PayloadRefused``: this payload cannot be mapped; keep it raw, with the reason.
+``FileRefused``: this file cannot be kept; tell whoever sent it why. ``NoRoom``: not now; there is no place for it.
 Errors of libraries are translated at the wall of the room that uses the library, and chained.
 """
 
@@ -46,6 +47,10 @@ class StorageBusy(StorageUnavailable):
     """Every connection of the pool stayed in use for as long as the caller was willing to wait."""
 
 
+class OutcomeUnknown(StorageUnavailable):
+    """PostgreSQL was lost during a COMMIT: what was to be stored may be, or may not."""
+
+
 class StorageRefused(EtlActorsError):
     """PostgreSQL will never take these rows: some value of them cannot be stored."""
 
@@ -80,4 +85,22 @@ class PayloadRefused(EtlActorsError):
 
     def __init__(self, reason: str, *, where: str = "") -> None:
         self.where = where
+        super().__init__(reason)
+
+
+class FileRefused(EtlActorsError):
+    """A file cannot be kept. ``parsed`` is False where it is not even of the kind it should be; ``places`` are
+    ``(place, reason)`` of what is wrong."""
+
+    def __init__(self, reason: str, *, parsed: bool = True, places: tuple[tuple[str, str], ...] = ()) -> None:
+        self.parsed = parsed
+        self.places = places
+        super().__init__(reason)
+
+
+class NoRoom(EtlActorsError):
+    """There is no place for another file. ``disk``: none on the disk; else too many are on their way at once."""
+
+    def __init__(self, reason: str, *, disk: bool) -> None:
+        self.disk = disk
         super().__init__(reason)

@@ -17,6 +17,7 @@ import trio
 from . import __version__
 from .assembly import Assembly, assemble, compile_expressions, shipped_tables, use_stored_pairs
 from .errors import EtlActorsError, ServiceFailed, UsageError
+from .files.desk import FileDesk
 from .progress import Progress, progress
 from .settings import Configuration, ServiceSettings
 from .sources.exchange import open_client
@@ -96,6 +97,7 @@ async def serve(
             stored = await storage.reader.symbol_tables()
             _, head = await storage.reader.stream()
             use_stored_pairs(tables, stored)
+            files = FileDesk(storage.files, data_dir, keep_days=settings.retention.files_days)
             assembly = assemble(
                 configuration,
                 storage,
@@ -104,6 +106,7 @@ async def serve(
                 compiled=compiled,
                 stored_pairs=stored,
                 head=head,
+                files=files,
             )
             statuses = _status_board(configuration, storage, assembly)
             app = create_app(
@@ -111,6 +114,8 @@ async def serve(
                 statuses=statuses,
                 control_of=assembly.connectors.get,
                 publisher=assembly.broadcaster,
+                files=files,
+                file_reader=storage.file_reader,
                 version=__version__,
                 position_seconds=settings.live.position_seconds,
                 max_body_bytes=settings.server.max_body_bytes,

@@ -18,6 +18,8 @@ from .messages import Item
 
 _encode = msgspec.json.Encoder().encode
 
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
 
 class ItemRow(Struct, frozen=True, kw_only=True, gc=False):
     """An item as clients see it. Numbers and ``extra`` are JSON texts already."""
@@ -47,6 +49,11 @@ def raw_number(text: str | None) -> Raw | None:
 def raw_json(text: str | None) -> Raw | None:
     """A JSON text as the value it is."""
     return None if text is None else Raw(text.encode())
+
+
+def spreadsheet_safe(text: str) -> str:
+    """A text for a cell of CSV: one that a spreadsheet would take for a formula is preceded by an apostrophe."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def iso_time(moment: datetime) -> str:

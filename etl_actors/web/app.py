@@ -10,11 +10,14 @@ from quart_trio import QuartTrio
 
 from .connectors import connector_routes
 from .data import data_routes
+from .files import file_routes
+from .flow import install_flow_control
 from .health import health_routes
 from .live import live_routes
 from .origins import install_origin_checks
-from .ports import ControlOf, Publisher, Reader, Statuses
+from .ports import ControlOf, FileDesk, FileReader, Publisher, Reader, Statuses
 from .problems import install_problem_handlers
+from .uploads import upload_routes
 
 DASHBOARD = Path(__file__).parent / "dashboard"
 
@@ -25,6 +28,8 @@ def create_app(
     statuses: Statuses,
     control_of: ControlOf,
     publisher: Publisher,
+    files: FileDesk,
+    file_reader: FileReader,
     version: str,
     position_seconds: float,
     max_body_bytes: int,
@@ -34,10 +39,13 @@ def create_app(
     app = QuartTrio("etl_actors", static_folder=None)
     app.url_map.strict_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
+    install_flow_control(app)
     install_problem_handlers(app)
     install_origin_checks(app, cors_origins)
     app.register_blueprint(health_routes(statuses, version))
     app.register_blueprint(connector_routes(statuses, control_of))
+    app.register_blueprint(upload_routes(files))
+    app.register_blueprint(file_routes(file_reader, files))
     app.register_blueprint(data_routes(reader, statuses))
     app.register_blueprint(live_routes(publisher, position_seconds=position_seconds))
 

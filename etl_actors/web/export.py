@@ -1,4 +1,4 @@
-"""Items as CSV or NDJSON, however many there are, in constant memory.
+"""Rows as CSV or NDJSON, however many there are, in constant memory.
 
 Rows are fetched a slice at a time by keyset, so that neither a connection nor a snapshot of the database is held while
 a slow client reads, and a client that goes away leaves nothing behind. CSV is made for spreadsheets: a text that one
@@ -11,25 +11,40 @@ import csv
 import io
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import msgspec
+import trio
 from quart import Response
+
+from ..wire import spreadsheet_safe
 
 CSV, NDJSON, JSON = "text/csv", "application/x-ndjson", "application/json"
 OFFERED = (JSON, CSV, NDJSON)
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 Slices = AsyncIterator[Sequence[Any]]
 
 
-def export_response(slices: Slices, kind: str, columns: Sequence[str]) -> Response:
-    """The rows of ``slices`` as ``kind``, one of ``CSV`` and ``NDJSON``."""
-    render = _csv_lines if kind == CSV else _json_lines
-    head = _csv_line(columns) if kind == CSV else b""
+def export_response(
+    slices: Slices,
+    kind: str,
+    columns: Sequence[str],
+    *,
+    name: str = "items",
+    cells: Callable[[Any], Sequence[Any]] = msgspec.structs.astuple,
+) -> Response:
+    """The rows of ``slices`` as ``kind``, one of ``CSV`` and ``NDJSON``.
+
+    ``cells`` gives the values of a row in the order of ``columns``; ``name`` is what the file is called, without its
+    ending.
+    """
+    head = _csv_line([_cell(column) for column in columns]) if kind == CSV else b""
+    render = partial(_csv_lines, cells) if kind == CSV else _json_lines
     response = Response(_stream(slices, render, head), content_type=f"{kind}; charset=utf-8")
-    name = "items.csv" if kind == CSV else "items.ndjson"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.timeout = None  # as long as it takes: the size of an export is not known
+    ending = "csv" if kind == CSV else "ndjson"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.{ending}"'
     return response
 
 
@@ -39,14 +54,15 @@ async def _stream(slices: Slices, render: Callable[[Sequence[Any]], bytes], head
     async with aclosing(slices) as rows:  # type: ignore[type-var]  # what is handed in is an async generator
         async for some in rows:
             yield render(some)
+            await trio.lowlevel.checkpoint()
 
 
 def _json_lines(rows: Sequence[Any]) -> bytes:
     return b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
 
 
-def _csv_lines(rows: Sequence[Any]) -> bytes:
-    return b"".join(_csv_line([_cell(value) for value in msgspec.structs.astuple(row)]) for row in rows)
+def _csv_lines(cells: Callable[[Any], Sequence[Any]], rows: Sequence[Any]) -> bytes:
+    return b"".join(_csv_line([_cell(value) for value in cells(row)]) for row in rows)
 
 
 def _csv_line(cells: Sequence[Any]) -> bytes:
@@ -58,6 +74,4 @@ def _csv_line(cells: Sequence[Any]) -> bytes:
 def _cell(value: Any) -> Any:
     if isinstance(value, msgspec.Raw):
         return bytes(value).decode()  # a number, or the JSON of `extra`: neither begins a formula but by its sign
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return f"'{value}"
-    return value
+    return spreadsheet_safe(value) if isinstance(value, str) else value

@@ -10,7 +10,7 @@ from quart import Response
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
-from ..errors import StorageUnavailable
+from ..errors import FileRefused, NoRoom, StorageRefused, StorageUnavailable
 
 log = structlog.get_logger("web")
 
@@ -64,6 +64,22 @@ def install_problem_handlers(app: QuartTrio) -> None:
     @app.errorhandler(StorageUnavailable)
     async def _storage(error: StorageUnavailable) -> Response:
         return problem_response(503, "Database unavailable", f"{error}; try again in a few seconds")
+
+    @app.errorhandler(FileRefused)
+    async def _file(error: FileRefused) -> Response:
+        errors = [{"path": place, "message": reason} for place, reason in error.places]
+        status, title = (422, "Not valid") if error.parsed else (400, "Cannot be parsed")
+        return problem_response(status, title, str(error), errors)
+
+    @app.errorhandler(StorageRefused)
+    async def _refused(error: StorageRefused) -> Response:
+        return problem_response(422, "Not valid", str(error))
+
+    @app.errorhandler(NoRoom)
+    async def _no_room(error: NoRoom) -> Response:
+        if error.disk:
+            return problem_response(507, "No room left", f"{error}")
+        return problem_response(503, "Too much at once", f"{error}; try again in a few seconds")
 
     @app.errorhandler(HTTPException)
     async def _http(error: HTTPException) -> Response:

@@ -53,6 +53,29 @@ def next_link(path: str, arguments: Mapping[str, str], key: Key | None) -> str |
     return f"{path}?{urlencode(kept | {'after': token})}"
 
 
+def read_slice(arguments: Mapping[str, str], *, unlimited: bool = False) -> tuple[int, int]:
+    """``limit`` and ``offset`` alone. ``unlimited`` means that all rows are wanted where no limit is given."""
+    most = MAX_EXPORT if unlimited else MAX_LIMIT
+    limit = _whole("limit", arguments.get("limit"), 1, most, most if unlimited else DEFAULT_LIMIT)
+    return limit, _whole("offset", arguments.get("offset"), 0, MAX_OFFSET, 0)
+
+
+def read_numbers(arguments: Mapping[str, str], count: int) -> tuple[int, ...] | None:
+    """The numbers of an ``after`` that :func:`next_numbers` made."""
+    text = arguments.get("after")
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9]{1,18}(?:\.[0-9]{1,18})*", text) or text.count(".") != count - 1:
+        raise invalid("query.after", "is not a place that an earlier answer's next link named")
+    return tuple(map(int, text.split(".")))
+
+
+def next_numbers(path: str, arguments: Mapping[str, str], *numbers: int) -> str:
+    """The link to the page behind a place that is told by numbers, with the filters of this one."""
+    kept = {name: value for name, value in arguments.items() if name not in {"offset", "after"}}
+    return f"{path}?{urlencode(kept | {'after': '.'.join(map(str, numbers))})}"
+
+
 def _text(name: str, value: str) -> str:
     if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
         raise invalid(f"query.{name}", "holds a character that no stored text has")
