@@ -6,8 +6,8 @@ was not stored leaves nothing behind: the file on disk goes with the block of ``
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import partial
 from itertools import islice
 from typing import Any, Protocol
@@ -16,7 +16,7 @@ import msgspec
 import trio
 from msgspec import Struct
 
-from ..errors import FileRefused, NoRoom, OutcomeUnknown
+from ..errors import FileRefused, NoRoom
 from ..messages import DeclaredFile, FileContents, NewFile, StoredFile
 from .folder import Part, stored_name
 from .processing import Format, Profile, render_header, render_rows
@@ -79,9 +79,9 @@ class Arrival:
                 table = await trio.to_thread.run_sync(self._table, file, declared)
                 documents = table.documents()
                 taken = _Taken(self._part.size)
-                slices = _in_threads(partial(_take, documents, taken))
+                reading = _Reading(partial(_take, documents, taken))
                 new = _new_file(table, declared, kind="upload", filename=declared.filename, part=self._part)
-                return await self._keep(self._part, new, slices, partial(_contents, table, taken, self._part))
+                return await self._keep(self._part, new, reading, partial(_contents, table, taken, self._part))
 
     async def process(self, declared: DeclaredFile, output: Format) -> Processed:
         """Keep a clean version of it, and not itself. Raises as :meth:`upload` does."""
@@ -101,35 +101,30 @@ class Arrival:
             convert = partial(
                 _convert_slice, table.records(), profile.convert(), output, result=result, taken=taken, preview=preview
             )
-            slices = _in_threads(convert, at_end=result.sync)
+            reading = _Reading(convert, at_end=result.sync)
             new = _new_file(table, declared, kind="processed", filename=result.stored_name, part=result)
             new = msgspec.structs.replace(new, file_type=output, delimiter="," if output == "csv" else None)
             contents = partial(_contents, table, taken, result, columns=msgspec.to_builtins(columns))
-            return Processed(await self._keep(result, new, slices, contents), tuple(preview))
+            return Processed(await self._keep(result, new, reading, contents), tuple(preview))
 
     async def _keep(
-        self,
-        part: Part,
-        new: NewFile,
-        slices: AsyncIterator[Sequence[bytes]],
-        contents: Callable[[], FileContents],
+        self, part: Part, new: NewFile, reading: _Reading, contents: Callable[[], FileContents]
     ) -> StoredFile:
         """Store, then publish. Once the COMMIT may have begun, only the database knows whether the file stays."""
         decided = False
 
         def decide() -> FileContents:
             nonlocal decided
+            if reading.failure is not None:
+                raise reading.failure
             known = contents()
             decided = True
             return known
 
         try:
-            async with aclosing(slices) as rows:  # type: ignore[type-var]  # what is made here is an async generator
-                stored = await self._store.store(new, rows, decide)
-        except (FileRefused, NoRoom):
-            raise
-        except BaseException as error:
-            if decided or isinstance(error, OutcomeUnknown):
+            stored = await reading.feed(lambda slices: self._store.store(new, slices, decide))
+        except BaseException:
+            if decided:
                 part.leave()
             raise
         with trio.CancelScope(shield=True):
@@ -165,6 +160,39 @@ class Arrival:
         table = open_table(file, declared)
         table.bad.pulse = trio.from_thread.check_cancelled
         return table
+
+
+class _Reading:
+    """Reads slices in threads, one ahead of the one that is being stored. ``failure`` is why it ended early."""
+
+    def __init__(self, take: Callable[[], list[bytes]], *, at_end: Callable[[], None] = lambda: None) -> None:
+        self._take = take
+        self._at_end = at_end
+        self.failure: FileRefused | NoRoom | None = None
+
+    async def feed(self, store: Callable[[AsyncIterator[Sequence[bytes]]], Awaitable[StoredFile]]) -> StoredFile:
+        """What ``store`` makes of the slices."""
+        send, receive = trio.open_memory_channel[Sequence[bytes]](1)
+        failure: Exception | None = None
+        async with trio.open_nursery() as nursery, receive:
+            nursery.start_soon(self._read, send)
+            try:
+                stored = await store(receive)
+            except Exception as error:  # kept for outside the nursery, which would wrap it
+                failure = error
+            nursery.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+        return stored
+
+    async def _read(self, send: trio.MemorySendChannel[Sequence[bytes]]) -> None:
+        async with send:
+            try:
+                while slice_ := await trio.to_thread.run_sync(self._take):
+                    await send.send(slice_)
+                await trio.to_thread.run_sync(self._at_end)
+            except (FileRefused, NoRoom) as error:
+                self.failure = error
 
 
 class _Taken:
@@ -219,15 +247,6 @@ def _beginning(documents: Sequence[bytes]) -> Iterator[bytes]:
         if left < 0:
             return
         yield one
-
-
-async def _in_threads(
-    take: Callable[[], list[bytes]], *, at_end: Callable[[], None] | None = None
-) -> AsyncIterator[Sequence[bytes]]:
-    while slice_ := await trio.to_thread.run_sync(take):
-        yield slice_
-    if at_end is not None:
-        await trio.to_thread.run_sync(at_end)
 
 
 def _new_file(table: Table, declared: DeclaredFile, *, kind: Any, filename: str, part: Part) -> NewFile:

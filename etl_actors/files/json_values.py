@@ -18,9 +18,12 @@ _SPACE = " \t\n\r"
 _STRUCTURE = re.compile(r'["{}\[\],]')
 _NESTED = re.compile(r'["{}\[\]]')
 _STRING_END = re.compile(r'["\\]')
-# The most frequent value by far, in one step: an object without another one inside. Possessive, so that no text makes
-# it slow.
-_FLAT = re.compile(r'\{(?:[^{}\[\]"]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+\}', re.DOTALL)
+# Most values in one step: containers within containers, a few levels of them. Possessive, so that no text makes it slow.
+_STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_CONTAINER = rf'[{{\[](?:[^{{}}\[\]"]++|{_STRING})*+[}}\]]'
+for _ in range(3):
+    _CONTAINER = rf'[{{\[](?:[^{{}}\[\]"]++|{_STRING}|{_CONTAINER})*+[}}\]]'
+_SHALLOW = re.compile(_CONTAINER, re.DOTALL)
 
 
 def split_values(text: TextIO, bad: BadRows) -> Iterator[tuple[int, str]]:
@@ -89,9 +92,9 @@ class _Scanner:
 
     def value(self) -> str:
         """Up to the comma or the bracket that ends an element."""
-        flat = _FLAT.match(self._window, self._pos)
-        if flat:
-            text = self._cut(flat.end())
+        shallow = _SHALLOW.match(self._window, self._pos)
+        if shallow:
+            text = self._cut(shallow.end())
             if self.peek() in ",]":
                 return text
             return text + self._until_end()
@@ -99,7 +102,8 @@ class _Scanner:
 
     def container(self) -> str:
         """Up to the bracket that closes the one at this place."""
-        return self._scan(stop_at_end=False)
+        shallow = _SHALLOW.match(self._window, self._pos)
+        return self._cut(shallow.end()) if shallow else self._scan(stop_at_end=False)
 
     def rest_of_line(self) -> str:
         while (end := self._window.find("\n", self._pos)) < 0:

@@ -40,7 +40,7 @@ class Lines:
         self._taken.append(line)
         self._chars += len(line)
         if self._chars > MAX_ROW_CHARS:
-            raise RowRefused(f"the row is longer than {MAX_ROW_CHARS:,} characters")
+            raise RowRefused(f"is longer than {MAX_ROW_CHARS:,} characters, or opens a quote that is never closed")
         return line
 
     def _read(self) -> str:

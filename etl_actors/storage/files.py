@@ -1,7 +1,6 @@
 """Files and their rows, as they are written: one transaction for each file, however large.
 
-The rows go in by many COPYs within it: each ends with its checks of the foreign key, so that what the server remembers
-of them stays small. A service that is killed in the middle leaves nothing; a COMMIT whose answer is lost leaves a
+A service that is killed in the middle leaves nothing; a COMMIT whose answer is lost leaves a
 question, which ``known`` answers later.
 """
 

@@ -135,6 +135,7 @@ def _cells(row: Raw, columns: Sequence[str]) -> list[Any]:
 
 def _cell(value: Raw | None) -> Any:
     """A text as itself, null as nothing, anything else as its JSON."""
-    if value is None or bytes(value) == b"null":
+    text = b"null" if value is None else bytes(value)
+    if text == b"null":
         return None
-    return msgspec.json.decode(value) if bytes(value[:1]) == b'"' else value
+    return msgspec.json.decode(text) if text.startswith(b'"') else value

@@ -31,6 +31,8 @@ class MeteredBody(TrioBody):
 
     def __init__(self, expected_content_length: int | None, max_content_length: int | None) -> None:
         super().__init__(expected_content_length, max_content_length)
+        if self._must_raise is not None:
+            self._must_raise = _too_long(max_content_length)
         self._limit = max_content_length
         self._received = 0
         self._open = False  # whether whatever comes is taken at once: the whole is wanted, or nothing any more
@@ -47,7 +49,7 @@ class MeteredBody(TrioBody):
         """What Hypercorn hands over."""
         self._received += len(data)
         if self._limit is not None and self._received > self._limit and self._must_raise is None:
-            self._must_raise = RequestEntityTooLarge()
+            self._must_raise = _too_long(self._limit)
             self._data.clear()
             self._has_data.set()
         if not self._unwanted:
@@ -122,6 +124,10 @@ def install_flow_control(app: QuartTrio) -> None:
     """Let every request of ``app`` arrive so."""
     app.request_class = MeteredRequest
     app.asgi_http_class = PatientConnection
+
+
+def _too_long(limit: int | None) -> RequestEntityTooLarge:
+    return RequestEntityTooLarge(f"a body may be {limit or 0:,} bytes long at most ([server] max_body_bytes)")
 
 
 async def _linger(body: MeteredBody) -> None:
