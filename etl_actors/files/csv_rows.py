@@ -22,8 +22,7 @@ _encode = msgspec.json.Encoder().encode
 class CsvTable:
     """The rows of an open text file; its first row names the columns. Read once."""
 
-    def __init__(self, text: TextIO, dialect: Dialect, *, file_type: str, encoding: str) -> None:
-        self.file_type = file_type
+    def __init__(self, text: TextIO, dialect: Dialect, *, encoding: str) -> None:
         self.encoding = encoding
         self.delimiter: str | None = dialect.delimiter
         self.bad = BadRows()
@@ -31,6 +30,7 @@ class CsvTable:
         self._rows = read_rows(self._lines, dialect, self.bad.add)
         self.header = self._header()
         self.columns = unique_names(self.header)
+        self.file_type = "tsv" if dialect.delimiter == "\t" and len(self.columns) > 1 else "csv"
 
     def records(self) -> Iterator[Mapping[str, str]]:
         """Each good row as texts by column."""

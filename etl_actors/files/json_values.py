@@ -18,7 +18,7 @@ _SPACE = " \t\n\r"
 _STRUCTURE = re.compile(r'["{}\[\],]')
 _NESTED = re.compile(r'["{}\[\]]')
 _STRING_END = re.compile(r'["\\]')
-# Most values in one step: containers within containers, a few levels of them. Possessive, so that no text makes it slow.
+# Most values in one step: containers within containers, a few levels of them. Possessive: no text makes it slow.
 _STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _CONTAINER = rf'[{{\[](?:[^{{}}\[\]"]++|{_STRING})*+[}}\]]'
 for _ in range(3):

@@ -56,7 +56,7 @@ def kind_of_time(text: str) -> str | None:
             date.fromisoformat(text)
             return DATE
         if _is_datetime(text):
-            _moment(text)
+            _moment(text).astimezone(UTC)  # which does not exist for the first and the last hours of time
             return DATETIME
     except (ValueError, OverflowError):
         pass

@@ -40,8 +40,7 @@ def open_table(file: BinaryIO, declared: DeclaredFile) -> Table:
     delimiter = delimiter_named(declared.delimiter) if declared.delimiter else None
     likely = _LIKELY.get(declared.ending) or _LIKELY.get(declared.content_type) or ","
     dialect = detect_dialect(sample, whole=whole, delimiter=delimiter, likely=likely)
-    file_type = "tsv" if dialect.delimiter == "\t" else "csv"
-    return CsvTable(open_text(file, encoding, newline=""), dialect, file_type=file_type, encoding=encoding)
+    return CsvTable(open_text(file, encoding, newline=""), dialect, encoding=encoding)
 
 
 def _sample(file: BinaryIO, encoding: str) -> tuple[str, bool]:
