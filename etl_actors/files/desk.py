@@ -1,8 +1,9 @@
 """Where files are handed in: the disk and the database kept in step, and neither crowded.
 
-At most ``MOST_ARRIVING`` files are on their way at once, and ``MOST_PARSED`` of them are read; the others wait. A
-finished file is renamed only after its COMMIT, so what ``sweep`` finds unfinished is either known to the database, and
-gets its name, or is not, and goes.
+At most ``MOST_ARRIVING`` files are on their way at once, and ``MOST_PARSED`` of them are read. Others wait for their
+turn, with little of them in memory, and are turned away when it does not come or when too many wait already. A finished
+file is renamed only after its COMMIT, so what ``sweep`` finds unfinished is either known to the database, and gets its
+name, or is not, and goes.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ log = structlog.get_logger("files")
 
 MOST_ARRIVING = 16
 MOST_PARSED = 2
+MOST_WAITING = 64
+WAIT_SECONDS = 30.0
 # How long a COMMIT whose answer was lost may still be under way.
 SETTLED_SECONDS = 60.0
 
@@ -47,7 +50,7 @@ class FileDesk:
         self._records = records
         self._folders = {"upload": data_dir / UPLOADS, "processed": data_dir / PROCESSED}
         self._keep = timedelta(days=keep_days) if keep_days else None
-        self._arriving = 0
+        self._places = trio.Semaphore(MOST_ARRIVING)
         self._turns = trio.Semaphore(MOST_PARSED)
         self._unsettled: dict[str, float] = {}
         make_folders(data_dir)
@@ -55,9 +58,7 @@ class FileDesk:
     @asynccontextmanager
     async def receiving(self, expected_bytes: int) -> AsyncIterator[Arrival]:
         """A place for one file. Raises :class:`NoRoom`, or :class:`StorageUnavailable` when it could not be stored."""
-        if self._arriving >= MOST_ARRIVING:
-            raise NoRoom(f"{MOST_ARRIVING} files are on their way already", disk=False)
-        self._arriving += 1
+        await self._take_place()
         try:
             await self._records.ready()
             uploads = self._folders["upload"]
@@ -65,7 +66,7 @@ class FileDesk:
             async with self._part(uploads, uuid4().hex) as part:
                 yield Arrival(part, self._records, self._turns, partial(self._part, self._folders["processed"]))
         finally:
-            self._arriving -= 1
+            self._places.release()
 
     async def remove(self, file: StoredFile) -> bool:
         """Delete a file from the disk and the database; False when somebody else did."""
@@ -78,12 +79,23 @@ class FileDesk:
 
     async def sweep(self, now: datetime) -> int:
         """Settle what was left unfinished, and drop what is too old. Raises :class:`StorageUnavailable`."""
-        for folder in self._folders.values():
-            await self._settle(folder)
-        if self._keep is not None:
-            for file in await self._records.expired(now - self._keep):
-                await self.remove(file)
+        try:
+            for folder in self._folders.values():
+                await self._settle(folder)
+            if self._keep is not None:
+                for file in await self._records.expired(now - self._keep):
+                    await self.remove(file)
+        except OSError as error:
+            # A disk that will not is no reason to stop anything else; the next sweep tries again.
+            log.warning("files.sweep_failed", error=str(error))
         return 0
+
+    async def _take_place(self) -> None:
+        if self._places.statistics().tasks_waiting < MOST_WAITING:
+            with trio.move_on_after(WAIT_SECONDS):
+                await self._places.acquire()
+                return
+        raise NoRoom(f"{MOST_ARRIVING} files are on their way already, and others wait", disk=False)
 
     async def _settle(self, folder: Path) -> None:
         left = await trio.to_thread.run_sync(lambda: dict(abandoned(folder)))

@@ -7,7 +7,6 @@ another one is busy with, and only the database says whether it becomes a file o
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import re
@@ -20,7 +19,7 @@ from typing import BinaryIO
 
 import uuid_utils
 
-from ..errors import NoRoom
+from ..errors import NoRoom, UsageError
 
 UPLOADS, PROCESSED = "uploads", "processed"
 # What an upload leaves free on the disk, since the database may live on the same one.
@@ -30,7 +29,6 @@ NEW_SECONDS = 5.0
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _PART = re.compile(r"\.(.+)\.part")
-_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Part:
@@ -43,6 +41,7 @@ class Part:
         self.left = False
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         with disk_errors():
+            folder.mkdir(mode=0o700, exist_ok=True)  # somebody may have tidied it away
             descriptor = os.open(self._path, flags, 0o600)
             self._file = os.fdopen(descriptor, "w+b", buffering=0)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -59,7 +58,7 @@ class Part:
             old.replace(self._path)
 
     def write(self, data: bytes) -> None:
-        """Append. Raises :class:`NoRoom` when the disk is full."""
+        """Append. Raises :class:`NoRoom` when the disk does not take it."""
         with disk_errors():
             view = memoryview(data)
             while view:
@@ -96,13 +95,14 @@ class Part:
 
 
 class disk_errors:  # noqa: N801  # a context manager, named for how it reads
-    """Turns a full disk into :class:`NoRoom`."""
+    """Turns what the disk will not do, such as being full, into :class:`NoRoom`."""
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError) and error.errno in _DISK_FULL:
-            raise NoRoom("the disk of the service is full", disk=True) from error
+        if isinstance(error, OSError):
+            why = (error.strerror or str(error)).lower()
+            raise NoRoom(f"the service cannot write to its disk: {why}", disk=True) from error
 
 
 def stored_name(filename: str, *, ending: str | None = None) -> str:
@@ -117,9 +117,12 @@ def stored_name(filename: str, *, ending: str | None = None) -> str:
 
 
 def make_folders(data_dir: Path) -> None:
-    """Both folders, closed to others."""
-    for name in (UPLOADS, PROCESSED):
-        (data_dir / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Both folders, closed to others. Raises :class:`UsageError`."""
+    try:
+        for name in (UPLOADS, PROCESSED):
+            (data_dir / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"the data folder {data_dir} cannot be used: {error}") from None
 
 
 def check_room(folder: Path, wanted: int) -> None:
@@ -131,7 +134,7 @@ def check_room(folder: Path, wanted: int) -> None:
 
 def abandoned(folder: Path) -> Iterator[tuple[str, Path]]:
     """``(stored_name, path)`` of every unfinished file that nobody works on."""
-    for path in folder.iterdir():
+    for path in folder.iterdir() if folder.is_dir() else ():
         match = _PART.fullmatch(path.name)
         if match and path.is_file() and not path.is_symlink() and not _is_held(path):
             yield match[1], path

@@ -21,12 +21,28 @@ from .rows import Table
 
 SAMPLE_LINES = 50
 _LIKELY = {"tsv": "\t", "tab": "\t", "text/tab-separated-values": "\t", "psv": "|"}
+# What people take for a table or forget to unpack; some lines of it might pass for rows.
+_BINARY = (
+    (b"PK\x03\x04", "a zip archive or an Excel workbook"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
+    (b"\x1f\x8b", "compressed with gzip"),
+    (b"BZh", "compressed with bzip2"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd"),
+    (b"\xfd7zXZ", "compressed with xz"),
+    (b"%PDF-", "a PDF document"),
+    (b"\x89PNG", "an image"),
+    (b"GIF8", "an image"),
+    (b"\xff\xd8\xff", "an image"),
+    (b"PAR1", "a Parquet file"),
+    (b"SQLite f", "a SQLite database"),
+)
 _JSON_NAMES = frozenset({"json", "ndjson", "jsonl", "geojson"})
 _NDJSON_NAMES = frozenset({"ndjson", "jsonl"})
 
 
 def open_table(file: BinaryIO, declared: DeclaredFile) -> Table:
     """The rows of ``file`` (not closed here). Raises :class:`FileRefused` when it cannot be such a file."""
+    _refuse_binary(file)
     encoding = encoding_of(file, declared.encoding)
     behind_mark = file.tell()
     sample, whole = _sample(file, encoding)
@@ -41,6 +57,14 @@ def open_table(file: BinaryIO, declared: DeclaredFile) -> Table:
     likely = _LIKELY.get(declared.ending) or _LIKELY.get(declared.content_type) or ","
     dialect = detect_dialect(sample, whole=whole, delimiter=delimiter, likely=likely)
     return CsvTable(open_text(file, encoding, newline=""), dialect, encoding=encoding)
+
+
+def _refuse_binary(file: BinaryIO) -> None:
+    start = file.read(8)
+    file.seek(0)
+    for mark, what in _BINARY:
+        if start.startswith(mark):
+            raise FileRefused(f"this is {what}, neither CSV nor JSON", places=(("file", f"is {what}"),))
 
 
 def _sample(file: BinaryIO, encoding: str) -> tuple[str, bool]:

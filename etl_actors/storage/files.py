@@ -35,7 +35,7 @@ class FileWriter:
 
     async def ready(self) -> None:
         """Raises :class:`StorageUnavailable` when a file could not be stored now."""
-        async with self._pool.connection(timeout=None) as connection:
+        async with self._pool.connection() as connection:
             with translated():
                 await connection.execute("SELECT 1")
 
@@ -69,7 +69,7 @@ class FileWriter:
                 )
                 return {row[0] for row in await cursor.fetchall()}
 
-    async def expired(self, before: datetime, *, limit: int = 100) -> list[StoredFile]:
+    async def expired(self, before: datetime, *, limit: int = 20) -> list[StoredFile]:
         """The oldest files from before ``before``."""
         async with self._pool.connection() as connection:
             with translated():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,6 +18,8 @@ from .ports import FileDesk, FileReader
 from .problems import json_response, not_found
 from .query import next_numbers, read_numbers, read_slice
 from .uploads import file_object
+
+CELLS_AT_ONCE = 10_000
 
 
 def file_routes(reader: FileReader, desk: FileDesk) -> Blueprint:
@@ -79,11 +82,8 @@ async def _page(reader: FileReader, file: StoredFile) -> Response:
         file.id, limit=limit + 1, offset=0 if after else offset, after=(after[0], after[1]) if after else None
     )
     frame = {"total": total, "limit": limit, "offset": offset}
-    response = Response(
-        _page_pieces(slices, limit, frame, lambda key: next_numbers(request_path, arguments, *key)),
-        content_type=JSON,
-    )
-    request_path = request.path
+    link = partial(next_numbers, request.path, arguments)
+    response = Response(_page_pieces(slices, limit, frame, link), content_type=JSON)
     response.timeout = None
     return response
 
@@ -92,21 +92,21 @@ async def _page_pieces(
     slices: AsyncIterator[Sequence[Any]],
     limit: int,
     frame: dict[str, Any],
-    link: Callable[[tuple[int, int]], str],
+    link: Callable[[int, int], str],
 ) -> AsyncIterator[bytes]:
     yield b'{"data":['
     shown, last, more = 0, (0, 0), None
     async with aclosing(slices) as some:  # type: ignore[type-var]  # what is handed in is an async generator
         async for rows in some:
             if shown == limit:
-                more = link(last)
+                more = link(*last)
                 break
             wanted = rows[: limit - shown]
             yield (b"," if shown else b"") + msgspec.json.encode(wanted)[1:-1]
             shown += len(wanted)
             last = (wanted[-1].row_number, wanted[-1].id)
             if len(wanted) < len(rows):
-                more = link(last)
+                more = link(*last)
     yield b"]," + msgspec.json.encode(frame | {"next": more})[1:]
 
 
@@ -114,7 +114,9 @@ def _export(reader: FileReader, file: StoredFile, kind: str) -> Response:
     limit, offset = read_slice(request.args.to_dict(), unlimited=True)
     columns = [one["name"] if isinstance(one, dict) else str(one) for one in file.columns or ()]
     return export_response(
-        _rows_alone(reader.row_slices(file.id, limit=limit, offset=offset)),
+        _rows_alone(
+            reader.row_slices(file.id, limit=limit, offset=offset), max(CELLS_AT_ONCE // (len(columns) or 1), 1)
+        ),
         kind,
         columns,
         name=f"file-{file.id}",
@@ -122,10 +124,12 @@ def _export(reader: FileReader, file: StoredFile, kind: str) -> Response:
     )
 
 
-async def _rows_alone(slices: AsyncIterator[Sequence[Any]]) -> AsyncIterator[Sequence[Any]]:
+async def _rows_alone(slices: AsyncIterator[Sequence[Any]], at_once: int) -> AsyncIterator[Sequence[Any]]:
+    """So few at once that no loop is held, however many columns there are."""
     async with aclosing(slices) as some:  # type: ignore[type-var]  # see above
         async for rows in some:
-            yield [row.row_data for row in rows]
+            for start in range(0, len(rows), at_once):
+                yield [row.row_data for row in rows[start : start + at_once]]
 
 
 def _cells(row: Raw, columns: Sequence[str]) -> list[Any]:

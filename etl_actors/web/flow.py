@@ -22,7 +22,7 @@ from quart_trio.asgi import TrioASGIHTTPConnection
 from quart_trio.wrappers.request import TrioBody, TrioRequest
 from werkzeug.exceptions import RequestEntityTooLarge
 
-UNREAD_BYTES = 1_048_576
+UNREAD_BYTES = 262_144
 LINGER_SECONDS = 5.0
 
 

@@ -23,6 +23,12 @@ def upload_routes(desk: FileDesk) -> Blueprint:
     """The routes of this file."""
     routes = Blueprint("uploads", __name__)
 
+    @routes.before_request
+    async def check() -> None:
+        encoding = request.headers.get("Content-Encoding", "identity")
+        if encoding.lower() != "identity":
+            raise Problem(415, "Unsupported media type", f"send the body as it is, without Content-Encoding {encoding}")
+
     @routes.post("/api/data/upload")
     async def upload() -> Response:
         if request.mimetype != MULTIPART:

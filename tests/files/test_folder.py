@@ -132,8 +132,9 @@ async def test_files_that_are_too_old_go(tmp_path: Path) -> None:
 
 
 async def test_too_many_at_once_are_turned_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is a bound to files on their way; a place that is left is free again, and leaves no file."""
+    """There is a bound to files on their way, and to how long others wait; a place that is left is free again."""
     monkeypatch.setattr(desk_module, "MOST_ARRIVING", 1)
+    monkeypatch.setattr(desk_module, "WAIT_SECONDS", 0.05)
     desk = FileDesk(Records(), tmp_path, keep_days=0)
     async with desk.receiving(0):
         with pytest.raises(NoRoom):

@@ -23,7 +23,9 @@ def processed(content: bytes, must_be: Any = "csv", output: Any = "ndjson") -> t
     convert = profile.convert()
     rows = [convert(row) for row in opened(content, must_be=must_be).records()]
     text = render_header(profile.columns(), output) + render_rows(rows, output)[1]
-    return {column.name: column.type for column in profile.columns()}, text.decode().replace("\r\n", "\n").split("\n")[:-1]
+    return {column.name: column.type for column in profile.columns()}, text.decode().replace("\r\n", "\n").split("\n")[
+        :-1
+    ]
 
 
 @pytest.mark.parametrize(
