@@ -4,5 +4,6 @@ From the bytes up: ``encoding`` (bytes to text), ``lines`` (text to lines, none 
 ``json_values`` and ``json_rows`` (text to rows), ``recognition`` (which of them a file is), ``names``, ``kinds`` and
 ``profile`` (what a column holds), ``processing`` (rows with clean names and types). All of that is synchronous, reads a
 file once from its beginning, and holds one row at a time. ``folder`` is the disk: unfinished files, safe names, what a
-killed service left. ``desk`` joins them with storage, in threads, and is what the web room talks to.
+killed service left. ``desk``, ``arrival`` and ``slices`` join them with storage, in threads; the desk is what the web
+room talks to.
 """

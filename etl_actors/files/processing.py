@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -49,8 +49,14 @@ class Profile:
             for name, original in zip(table.columns, table.header, strict=True):
                 self._add(name, original)
 
-    def see(self, row: Mapping[str, Any]) -> None:
-        """One more row."""
+    def see(self, rows: Iterable[Mapping[str, Any]]) -> bool:
+        """Some more rows; False when there were none."""
+        before = self.rows
+        for row in rows:
+            self._see(row)
+        return self.rows > before
+
+    def _see(self, row: Mapping[str, Any]) -> None:
         for name, value in row.items():
             if name not in self._kinds:
                 self._add(name, name)

@@ -18,8 +18,7 @@ def processed(content: bytes, must_be: Any = "csv", output: Any = "ndjson") -> t
     """The types by name, and the lines of the result."""
     table = opened(content, must_be=must_be)
     profile = Profile(table)
-    for row in table.records():
-        profile.see(row)
+    profile.see(table.records())
     convert = profile.convert()
     rows = [convert(row) for row in opened(content, must_be=must_be).records()]
     text = render_header(profile.columns(), output) + render_rows(rows, output)[1]
