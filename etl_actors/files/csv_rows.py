@@ -12,9 +12,7 @@ from .csv_reading import Dialect, read_rows
 from .encoding import UNREADABLE, unreadable
 from .lines import Lines
 from .names import unique_names
-from .rows import MAX_COLUMNS, BadRows, RowRefused
-
-MAX_NAME_CHARS = 255
+from .rows import MAX_COLUMNS, MAX_NAME_CHARS, BadRows, RowRefused
 
 _encode = msgspec.json.Encoder().encode
 

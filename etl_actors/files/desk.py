@@ -22,7 +22,7 @@ import trio
 from ..errors import NoRoom
 from ..messages import StoredFile
 from .arrival import Arrival, Store
-from .folder import PROCESSED, UPLOADS, Part, abandoned, check_room, make_folders, sync_folder
+from .folder import PROCESSED, UPLOADS, Part, abandoned, check_room, disk_errors, make_folders, sync_folder
 
 log = structlog.get_logger("files")
 
@@ -69,10 +69,11 @@ class FileDesk:
             self._places.release()
 
     async def remove(self, file: StoredFile) -> bool:
-        """Delete a file from the disk and the database; False when somebody else did."""
+        """Delete a file from the disk and the database; False when somebody else did. May raise :class:`NoRoom`."""
         if file.stored_name is not None and file.kind in self._folders:
             path = self._folders[file.kind] / file.stored_name
-            await trio.to_thread.run_sync(lambda: path.unlink(missing_ok=True))
+            with disk_errors():
+                await trio.to_thread.run_sync(lambda: path.unlink(missing_ok=True))
         removed = await self._records.delete(file.id)
         log.info("files.removed", file_id=file.id, filename=file.filename)
         return removed
@@ -85,7 +86,7 @@ class FileDesk:
             if self._keep is not None:
                 for file in await self._records.expired(now - self._keep):
                     await self.remove(file)
-        except OSError as error:
+        except (OSError, NoRoom) as error:
             # A disk that will not is no reason to stop anything else; the next sweep tries again.
             log.warning("files.sweep_failed", error=str(error))
         return 0

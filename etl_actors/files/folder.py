@@ -27,6 +27,7 @@ RESERVE_BYTES = 268_435_456
 MAX_NAME_CHARS = 100
 READ_BYTES = 1_048_576
 NEW_SECONDS = 5.0
+CHECK_BYTES = 67_108_864
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _PART = re.compile(r"\.(.+)\.part")
@@ -60,6 +61,8 @@ class Part:
 
     def write(self, data: bytes) -> None:
         """Append. Raises :class:`NoRoom` when the disk does not take it."""
+        if self.size // CHECK_BYTES < (self.size + len(data)) // CHECK_BYTES:
+            check_room(self._folder, 0)
         with disk_errors():
             view = memoryview(data)
             while view:

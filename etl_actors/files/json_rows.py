@@ -15,7 +15,7 @@ import msgspec
 from .encoding import UNREADABLE, unreadable
 from .json_values import split_values
 from .lines import Lines
-from .rows import MAX_COLUMNS, BadRows, RowRefused
+from .rows import MAX_COLUMNS, MAX_NAME_CHARS, BadRows, RowRefused
 
 MAX_DEPTH = 200
 MAX_DIGITS = 1_000
@@ -27,8 +27,8 @@ _TOO_DEEP = f"is nested more than {MAX_DEPTH} levels deep"
 class JsonTable:
     """The rows of an open text file. ``by_line``: each line is one (NDJSON). Read once.
 
-    ``tabular``: a row with which there would be more than ``MAX_COLUMNS`` columns is a bad one; otherwise its keys are
-    only not listed.
+    ``tabular``: a row with which there would be more than ``MAX_COLUMNS`` columns, or one with a longer name than
+    ``MAX_NAME_CHARS``, is a bad one; otherwise its keys are only not listed.
     """
 
     delimiter: str | None = None
@@ -68,6 +68,10 @@ class JsonTable:
 
     def _see(self, row: Mapping[str, Any]) -> None:
         new = [name for name in row if name not in self._names]
+        if new and max(map(len, new)) > MAX_NAME_CHARS:
+            if self._tabular:
+                raise RowRefused(f"has a key longer than {MAX_NAME_CHARS} characters")
+            new = [name for name in new if len(name) <= MAX_NAME_CHARS]
         room = MAX_COLUMNS - len(self._names)
         if self._tabular and len(new) > room:
             raise RowRefused(f"brings the table to more than {MAX_COLUMNS:,} columns")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -19,8 +19,6 @@ from .csv_rows import CsvTable
 from .kinds import STRING, converter, joined, kind_of_text, kind_of_value
 from .names import Names, clean_name
 from .rows import Table
-
-PREVIEW_ROWS = 10
 
 Format = Literal["ndjson", "csv"]
 
@@ -98,22 +96,20 @@ class Profile:
         self._originals[name] = original
 
 
-def render_rows(rows: list[dict[str, Any]], output: Format) -> tuple[list[bytes], bytes]:
-    """The rows as JSON objects, and as they stand in the result file."""
-    documents = [_encode(row) for row in rows]
-    if output == "ndjson":
-        return documents, b"".join(one + b"\n" for one in documents)
-    return documents, _csv_text([_cell(value) for value in row.values()] for row in rows)
+def render_row(row: dict[str, Any], output: Format) -> tuple[bytes, bytes]:
+    """A row as a JSON object, and as it stands in the result file."""
+    document = _encode(row)
+    return document, document + b"\n" if output == "ndjson" else _csv_line(map(_cell, row.values()))
 
 
 def render_header(columns: list[Column], output: Format) -> bytes:
     """What a result file begins with."""
-    return _csv_text(iter([[column.name for column in columns]])) if output == "csv" else b""
+    return _csv_line(column.name for column in columns) if output == "csv" else b""
 
 
-def _csv_text(rows: Iterator[list[Any]]) -> bytes:
+def _csv_line(cells: Iterable[Any]) -> bytes:
     text = io.StringIO()
-    csv.writer(text).writerows(rows)
+    csv.writer(text).writerow(cells)
     return text.getvalue().encode()
 
 

@@ -17,6 +17,7 @@ REPORTED_ROWS = 100
 # One row, in characters. Bounds what reading holds, and how long one call of a decoder keeps the other threads waiting.
 MAX_ROW_CHARS = 4_194_304
 MAX_COLUMNS = 2_000
+MAX_NAME_CHARS = 255
 PULSE_ROWS = 1_000
 
 

@@ -11,7 +11,7 @@ import trio
 from ..errors import FileRefused, NoRoom
 from ..messages import StoredFile
 from .folder import Part
-from .processing import Format, render_rows
+from .processing import Format, render_row
 
 SLICE_ROWS = 2_000
 SLICE_BYTES = 524_288
@@ -65,6 +65,7 @@ class Taken:
         self._most = file_size * MAX_GROWTH + FREE_GROWTH_BYTES
 
     def add(self, documents: Sequence[bytes]) -> None:
+        """Some more. Raises :class:`FileRefused`."""
         self.rows += len(documents)
         self._bytes += sum(map(len, documents))
         if self._bytes > self._most:
@@ -73,6 +74,7 @@ class Taken:
 
 
 def take_slice(documents: Iterator[bytes], taken: Taken) -> list[bytes]:
+    """Some more rows."""
     slice_: list[bytes] = []
     size = 0
     for one in documents:
@@ -93,18 +95,18 @@ def convert_slice(
     taken: Taken,
     preview: list[bytes],
 ) -> list[bytes]:
-    documents, text = render_rows([convert(row) for row in islice(records, CONVERTED_ROWS)], output)
-    if not taken.rows:
-        preview += _beginning(documents)
+    """Some more rows, as JSON objects; they are in ``result`` then, and the first of all in ``preview``."""
+    documents: list[bytes] = []
+    text, size = [], 0
+    for row in islice(records, CONVERTED_ROWS):
+        document, rendered = render_row(convert(row), output)
+        if len(preview) < PREVIEW_ROWS and sum(map(len, preview)) + len(document) <= PREVIEW_BYTES:
+            preview.append(document)
+        documents.append(document)
+        text.append(rendered)
+        size += len(document)
+        if size >= SLICE_BYTES:
+            break
     taken.add(documents)
-    result.write(text)
+    result.write(b"".join(text))
     return documents
-
-
-def _beginning(documents: Sequence[bytes]) -> Iterator[bytes]:
-    left = PREVIEW_BYTES
-    for one in documents[:PREVIEW_ROWS]:
-        left -= len(one)
-        if left < 0:
-            return
-        yield one

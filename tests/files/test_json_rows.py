@@ -140,3 +140,12 @@ def test_a_table_has_so_many_columns_at_most() -> None:
     table = opened(content)
     assert len(list(table.documents())) == 2
     assert len(table.columns) == MAX_COLUMNS
+
+
+def test_a_key_without_end_is_no_name_of_a_column() -> None:
+    """The row is kept where no table is wanted; the names that are held for it are bounded."""
+    content = b'{"a":1}\n{"' + b"x" * 300 + b'":2}\n'
+    table = opened(content)
+    assert len(list(table.documents())) == 2
+    assert table.columns == ["a"]
+    assert read(content, must_be="json") == ([{"a": 1}], [2])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl_actors.files.names import clean_name
-from etl_actors.files.processing import Profile, render_header, render_rows
+from etl_actors.files.processing import Profile, render_header, render_row
 
 from .reading import opened
 
@@ -20,8 +20,8 @@ def processed(content: bytes, must_be: Any = "csv", output: Any = "ndjson") -> t
     profile = Profile(table)
     profile.see(table.records())
     convert = profile.convert()
-    rows = [convert(row) for row in opened(content, must_be=must_be).records()]
-    text = render_header(profile.columns(), output) + render_rows(rows, output)[1]
+    rows = [render_row(convert(row), output)[1] for row in opened(content, must_be=must_be).records()]
+    text = render_header(profile.columns(), output) + b"".join(rows)
     return {column.name: column.type for column in profile.columns()}, text.decode().replace("\r\n", "\n").split("\n")[
         :-1
     ]
