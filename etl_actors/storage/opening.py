@@ -23,6 +23,8 @@ from .claims import ClaimBook, register_connectors
 from .definitions import DefinitionBook
 from .driver import Connection
 from .embedded import EmbeddedPostgres, open_embedded
+from .file_reader import FileReader
+from .files import FileWriter
 from .migrations import migrate, taking_turns
 from .partitions import PartitionBook, choose_width
 from .pool import Pool, open_pool
@@ -45,7 +47,11 @@ _WATCHFUL = {
     "tcp_user_timeout": "20000",
     "application_name": "etl-actors",
 }
+# An upload keeps its connection for as long as its file is parsed, which must not keep the loader from its own; one
+# more is for questions about files meanwhile. They wait for the disk between two slices, no longer.
+_FILE_OPTIONS = "-c idle_in_transaction_session_timeout=60s"
 _WRITER_CONNECTIONS = 2
+_FILE_CONNECTIONS = 3
 
 
 class Storage(Struct, frozen=True, kw_only=True):
@@ -58,6 +64,8 @@ class Storage(Struct, frozen=True, kw_only=True):
     claims: ClaimBook
     definitions: DefinitionBook
     retention: Retention
+    files: FileWriter
+    file_reader: FileReader
     embedded: EmbeddedPostgres | None
     version: str
 
@@ -102,9 +110,10 @@ async def open_storage(
                     conninfo,
                     _READER_OPTIONS,
                     database.min_connections,
-                    max(database.max_connections - _WRITER_CONNECTIONS, 1),
+                    max(database.max_connections - _WRITER_CONNECTIONS - _FILE_CONNECTIONS, 1),
                 )
                 writers = await _open_pool(stack, conninfo, _WRITER_OPTIONS, 1, _WRITER_CONNECTIONS)
+                filers = await _open_pool(stack, conninfo, _FILE_OPTIONS, 0, _FILE_CONNECTIONS)
                 await _make_partitions(writers, book)
         except StorageUnavailable as error:
             which = "the database of DATABASE_URL ([database] url)" if database.url else "the embedded PostgreSQL"
@@ -119,6 +128,8 @@ async def open_storage(
             claims=ClaimBook(writers, owner=f"{socket.gethostname()}:{os.getpid()}"),
             definitions=DefinitionBook(writers),
             retention=Retention(writers, book, retention),
+            files=FileWriter(filers),
+            file_reader=FileReader(readers),
             embedded=embedded,
             version=version,
         )

@@ -31,6 +31,8 @@ def unserved() -> Any:
         statuses=nobody,
         roster=nobody,
         extractor=nobody,
+        files=nobody,
+        file_reader=nobody,
         publisher=nobody,
         version="1.2.3",
         position_seconds=1,
@@ -71,6 +73,11 @@ def validator(described: dict[str, Any], schema: dict[str, Any]) -> jsonschema_r
 def test_every_route_is_described() -> None:
     """A route of which nothing is said beside it is named here."""
     assert undocumented(unserved()) == []
+
+
+def test_an_answer_takes_as_long_as_its_client_reads() -> None:
+    """The framework's limit of a minute would cut exports and large pages off."""
+    assert unserved().config["RESPONSE_TIMEOUT"] is None
 
 
 def test_every_operation_is_complete(described: dict[str, Any]) -> None:
