@@ -154,7 +154,7 @@ class BadRows(Struct):
     """How many, and the first of them."""
 
     count: Count
-    first: list[BadRow]
+    first: Annotated[list[BadRow] | UnsetType, Meta(description="Left out in lists.")] = UNSET
 
 
 class Column(Struct):

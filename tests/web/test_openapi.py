@@ -120,7 +120,7 @@ def test_nothing_is_answered_that_is_not_described(described: dict[str, Any], cl
     for place, operation in operations(strict):
         method, _, path = place.partition(" ")
         if method == "GET":
-            path = path.format(connector_id="binance_24hr", symbol="BTC")
+            path = path.format(connector_id="binance_24hr", symbol="BTC", file_id=1)
             answer = client.get(path)
             if answer.status_code == 404:
                 continue  # nothing of that kind in a demo
@@ -182,7 +182,7 @@ def test_schemathesis_finds_no_fault(tormented: str, tmp_path: Path) -> None:
             *("--phases", "examples,coverage,fuzzing,stateful"),
             *("--max-examples", str(CASES * 6 // 5 // count)),
             *("--exclude-checks", ",".join(NOT_PLAUSIBLE)),
-            *("--workers", "2"),
+            *("--workers", "1"),  # with more, CPython 3.11 now and then confuses the depth of two parsers
             *("--request-timeout", "30"),
             "--continue-on-failure",
             *("--report", "json", "--report-json-path", str(report)),
