@@ -10,6 +10,7 @@ from .. import __version__
 from ..errors import EtlActorsError, UsageError
 from .check import check
 from .demo import demo
+from .keys import keys
 from .serve import serve
 
 EXAMPLES = """
@@ -19,6 +20,7 @@ Examples:
   etl-actors serve                      run with ./config, or with the shipped defaults
   etl-actors serve --config DIR --port 0
   etl-actors check --config DIR         is this config sound, and what will it cost?
+  etl-actors keys create --scope read   a key for somebody who may look
 """
 
 
@@ -31,7 +33,7 @@ def commands() -> None:
     """Live APIs into PostgreSQL and a live feed: one process, driven by config files."""
 
 
-for command in (serve, demo, check):
+for command in (serve, demo, check, keys):
     commands.add_command(command)
 
 

@@ -22,6 +22,7 @@ from ..settings.service import Retention as RetentionSettings
 from .claims import ClaimBook, register_connectors
 from .driver import Connection
 from .embedded import EmbeddedPostgres, open_embedded
+from .keys import KeyBook
 from .migrations import migrate
 from .partitions import PartitionBook, choose_width
 from .pool import Pool, open_pool
@@ -43,6 +44,9 @@ _WATCHFUL = {
     "application_name": "etl-actors",
 }
 _WRITER_CONNECTIONS = 2
+# One for keys alone: that a key was revoked must not wait behind slow questions, nor for long on a stuck server.
+_KEYS_OPTIONS = "-c statement_timeout=5s"
+_KEYS_CONNECTIONS = 1
 
 
 class Storage(Struct, frozen=True, kw_only=True):
@@ -53,6 +57,7 @@ class Storage(Struct, frozen=True, kw_only=True):
     writer: BatchWriter
     reader: Reader
     claims: ClaimBook
+    keys: KeyBook
     retention: Retention
     embedded: EmbeddedPostgres | None
     version: str
@@ -82,7 +87,7 @@ async def open_storage(
     async with AsyncExitStack() as stack:
         embedded = None
         if database.url:
-            conninfo = _parsed(database.url.reveal())
+            conninfo = parse_address(database.url.reveal())
         else:
             embedded = await stack.enter_async_context(
                 open_embedded(data_dir, max_connections=database.max_connections + 10, progress=progress)
@@ -98,28 +103,31 @@ async def open_storage(
                     conninfo,
                     _READER_OPTIONS,
                     database.min_connections,
-                    max(database.max_connections - _WRITER_CONNECTIONS, 1),
+                    max(database.max_connections - _WRITER_CONNECTIONS - _KEYS_CONNECTIONS, 1),
                 )
                 writers = await _open_pool(stack, conninfo, _WRITER_OPTIONS, 1, _WRITER_CONNECTIONS)
+                keys = await _open_pool(stack, conninfo, _KEYS_OPTIONS, 1, _KEYS_CONNECTIONS)
                 await _make_partitions(writers, book)
         except StorageUnavailable as error:
             which = "the database of DATABASE_URL ([database] url)" if database.url else "the embedded PostgreSQL"
-            raise ServiceFailed(f"cannot use {which}: {_one_line(error)}") from error
+            raise ServiceFailed(f"cannot use {which}: {one_line(error)}") from error
         except psycopg.Error as error:
-            raise ServiceFailed(f"the database cannot be used: {_one_line(error)}") from error
+            raise ServiceFailed(f"the database cannot be used: {one_line(error)}") from error
         yield Storage(
             readers=readers,
             writers=writers,
             writer=BatchWriter(writers, book),
             reader=Reader(readers),
             claims=ClaimBook(writers, owner=f"{socket.gethostname()}:{os.getpid()}"),
+            keys=KeyBook(keys),
             retention=Retention(writers, book, retention),
             embedded=embedded,
             version=version,
         )
 
 
-def _parsed(url: str) -> dict[str, Any]:
+def parse_address(url: str) -> dict[str, Any]:
+    """A database url as psycopg's parameters; raises :class:`UsageError` that does not repeat it."""
     try:
         return conninfo_to_dict(url)
     except psycopg.ProgrammingError:
@@ -161,6 +169,7 @@ async def _make_partitions(pool: Pool, book: PartitionBook) -> None:
         await book.make_ahead(connection, now)
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
+    """What an error, or the database behind it, says, as one line."""
     text = str(error.__cause__ if isinstance(error, EtlActorsError) and error.__cause__ else error)
     return " ".join(text.split())

@@ -4,8 +4,9 @@ The threat is a copy of the database in wrong hands (a backup, a replica, an SQL
 away, and whoever can write to it must not be able to make one connector send the secret of another to an address of
 their choice. Against somebody who reads the key itself (the process, its environment, the data folder as its owner)
 there is no help here. ``opening.py`` finds the key, ``key_file.py`` keeps bytes in the data folder, ``hidden.py``
-keeps them out of sight, ``sealing.py`` seals and opens, ``errors.py`` says what went wrong. All of it is plain,
-blocking code that knows neither database nor trio.
+keeps them out of sight, ``sealing.py`` seals and opens, ``errors.py`` says what went wrong. ``doors.py`` finds the
+first key that lets people in, which rests in the same folder. All of it is plain, blocking code that knows neither
+database nor trio.
 """
 
 from .errors import CannotSeal, KeyFileUnusable, KeyMissing, NotSealed, SealBroken, VaultError, WrongKey

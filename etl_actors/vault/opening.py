@@ -15,7 +15,7 @@ from ..errors import UsageError
 from ..settings.interpolation import read_variable
 from ..settings.secret import Secret
 from .hidden import PREFIX, Hidden, parse
-from .key_file import read_or_create
+from .key_file import bytes_form, read_or_create
 from .sealing import KEY_BYTES, Vault
 
 VARIABLE = "ENCRYPTION_KEY"
@@ -37,9 +37,9 @@ def open_vault(data_dir: Path, environment: Mapping[str, str], *, may_create: bo
     a key file or salt that is missing is then ``KeyMissing``, where a new one would hide the loss and leave new
     secrets under another key than the old ones.
     """
-    given = _given(environment)
+    given = given_secret(VARIABLE, environment)
     if given is None:
-        kept = read_or_create(data_dir / KEY_NAME, size=KEY_BYTES, what="key file", may_create=may_create)
+        kept = read_or_create(data_dir / KEY_NAME, bytes_form(KEY_BYTES, what="key file"), may_create=may_create)
         return Vault(kept)
     if given.reveal().lstrip().startswith(PREFIX):
         key = parse(given.reveal(), size=KEY_BYTES)
@@ -55,17 +55,17 @@ def open_vault(data_dir: Path, environment: Mapping[str, str], *, may_create: bo
         )
     if not _is_unicode(given):
         raise UsageError(f"{VARIABLE} is not UTF-8 text: give another one, or {PREFIX} and {KEY_BYTES} bytes")
-    salt = read_or_create(data_dir / SALT_NAME, size=_SALT_BYTES, what="salt file", may_create=may_create)
+    salt = read_or_create(data_dir / SALT_NAME, bytes_form(_SALT_BYTES, what="salt file"), may_create=may_create)
     return Vault(_stretch(given, salt))
 
 
-def _given(environment: Mapping[str, str]) -> Secret | None:
+def given_secret(variable: str, environment: Mapping[str, str]) -> Secret | None:
     """What the environment gives. An empty variable is one that is not set; an empty file is a mistake."""
-    if not environment.get(VARIABLE):
-        environment = {name: value for name, value in environment.items() if name != VARIABLE}
+    if not environment.get(variable):
+        environment = {name: value for name, value in environment.items() if name != variable}
     trouble = ""
     try:
-        text = read_variable(VARIABLE, environment)
+        text = read_variable(variable, environment)
     except LookupError as error:
         trouble = str(error.args[0])
     if trouble:  # raised out here, because a decoding error in the chain would hold the content of the file

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 
 from quart import Response, send_from_directory
 from quart_trio import QuartTrio
 
+from .access import AccessPolicy, install_gate
+from .access.sockets import hold_sockets_to_keys
 from .connectors import connector_routes
 from .data import data_routes
 from .health import health_routes
+from .keys import key_routes
 from .live import live_routes
 from .origins import install_origin_checks
 from .ports import ControlOf, Publisher, Reader, Statuses
 from .problems import install_problem_handlers
+from .secure_headers import install_secure_headers
+from .session import session_routes
 
 DASHBOARD = Path(__file__).parent / "dashboard"
 
@@ -28,17 +32,22 @@ def create_app(
     version: str,
     position_seconds: float,
     max_body_bytes: int,
-    cors_origins: Collection[str],
+    access: AccessPolicy,
 ) -> QuartTrio:
     """The application, ready to be served."""
     app = QuartTrio("etl_actors", static_folder=None)
     app.url_map.strict_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
     install_problem_handlers(app)
-    install_origin_checks(app, cors_origins)
+    # First the origin of a page, since a preflight brings no key; then who asks.
+    install_origin_checks(app, access.cors_origins)
+    gate = install_gate(app, access)
+    install_secure_headers(app)
     app.register_blueprint(health_routes(statuses, version))
     app.register_blueprint(connector_routes(statuses, control_of))
     app.register_blueprint(data_routes(reader, statuses))
+    app.register_blueprint(session_routes(gate))
+    app.register_blueprint(key_routes(access.keys, access.doorkeeper))
     app.register_blueprint(live_routes(publisher, position_seconds=position_seconds))
 
     @app.get("/dashboard")
@@ -49,11 +58,5 @@ def create_app(
         response.headers["Cache-Control"] = "no-cache"
         return response
 
-    @app.after_request
-    async def secure(response: Response) -> Response:
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        response.headers.setdefault("Referrer-Policy", "no-referrer")
-        response.headers.setdefault("X-Frame-Options", "DENY")
-        return response
-
+    hold_sockets_to_keys(app, access.doorkeeper)
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -20,11 +21,20 @@ RETRY_AFTER_SECONDS = 5
 class Problem(Exception):
     """What a caller did wrong, or what it must wait for. ``errors`` is ``[{"path", "message"}]`` for bad input."""
 
-    def __init__(self, status: int, title: str, detail: str, *, errors: list[dict[str, str]] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        title: str,
+        detail: str,
+        *,
+        errors: list[dict[str, str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.status = status
         self.title = title
         self.detail = detail
         self.errors = errors
+        self.headers = headers or {}
         super().__init__(detail)
 
 
@@ -59,7 +69,9 @@ def install_problem_handlers(app: QuartTrio) -> None:
 
     @app.errorhandler(Problem)
     async def _problem(error: Problem) -> Response:
-        return problem_response(error.status, error.title, error.detail, error.errors)
+        response = problem_response(error.status, error.title, error.detail, error.errors)
+        response.headers.update(error.headers)
+        return response
 
     @app.errorhandler(StorageUnavailable)
     async def _storage(error: StorageUnavailable) -> Response:
