@@ -9,7 +9,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from ..keys import Caller
-from .access.gate import Gate, caller
+from .access.gate import Gate, caller, unauthorised
 from .access.presented import NotPresented, presented_key
 from .access.sessions import SESSION_SECONDS
 from .bodies import read_body
@@ -38,7 +38,7 @@ def session_routes(gate: Gate) -> Blueprint:
         found = await gate.authenticate(await _shown(), request)
         token = sessions.begin(found)
         if token is None:
-            raise Problem(401, "Key needed", "this key has just ended")
+            raise unauthorised("this key has just ended")
         response = json_response(_described(found))
         response.set_cookie(
             sessions.cookie_name,
@@ -79,7 +79,7 @@ async def _shown() -> str:
     except NotPresented as error:
         raise Problem(error.status, "Which key?", str(error)) from None
     if key is None:
-        raise invalid("key", 'give the key to log in with: {"key": "…"}')
+        raise unauthorised('give the key to log in with: {"key": "…"}')
     return key
 
 
