@@ -13,6 +13,7 @@ from hypercorn.config import Config
 from quart_trio import QuartTrio
 
 from .access.gate import MAX_HEADER_BYTES
+from .connections import guard_connections
 from .listener import BACKLOG
 
 MAX_MESSAGE_BYTES = 1_048_576
@@ -30,6 +31,7 @@ async def serve_app(
 
     Takes ``listener`` over.
     """
+    guard_connections()
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.backlog = BACKLOG

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections import deque
 from functools import partial
 from typing import Any
@@ -20,10 +21,10 @@ def connect(guarded: Guarded, query: str = "", **arguments: Any) -> websockets.s
     )
 
 
-def pong(socket: websockets.sync.client.ClientConnection) -> None:
+def pong(opened: websockets.sync.client.ClientConnection) -> None:
     """It is open and answers."""
-    socket.send('{"op": "ping", "id": 1}')
-    assert '"pong"' in str(socket.recv(timeout=5))
+    opened.send('{"op": "ping", "id": 1}')
+    assert '"pong"' in str(opened.recv(timeout=5))
 
 
 def refusal(guarded: Guarded, query: str = "", **arguments: Any) -> int:
@@ -47,18 +48,18 @@ def test_a_key_opens_a_socket_in_every_way(guarded: Guarded) -> None:
         {"subprotocols": [f"etl-actors.key.{key}"]},
         {"subprotocols": [key]},
     ):
-        with connect(guarded, **arguments) as socket:
-            assert socket.subprotocol is None
-            pong(socket)
+        with connect(guarded, **arguments) as opened:
+            assert opened.subprotocol is None
+            pong(opened)
     for offered, answered in (
         (["etl-actors", f"etl-actors.key.{key}"], "etl-actors"),
         ([f"etl-actors.key.{key}", "etl-actors"], "etl-actors"),
         (["etl-actors", key], "etl-actors"),
         (["bearer", ADMIN_KEY], "bearer"),
     ):
-        with connect(guarded, subprotocols=offered) as socket:
-            assert socket.subprotocol == answered
-            pong(socket)
+        with connect(guarded, subprotocols=offered) as opened:
+            assert opened.subprotocol == answered
+            pong(opened)
 
 
 def test_without_a_key_no_socket_opens(guarded: Guarded) -> None:
@@ -86,3 +87,21 @@ def test_sockets_of_a_revoked_key_end(guarded: Guarded) -> None:
         assert closed.value.rcvd.code == 1008
         assert "revoked" in closed.value.rcvd.reason
         pong(staying)
+
+
+@pytest.mark.parametrize("name", [b"Sec-WebSocket-Protocol", b"Sec-WebSocket-Extensions"])
+def test_a_handshake_that_breaks_the_server_s_protocol_code_ends_alone(guarded: Guarded, name: bytes) -> None:
+    """Bytes beyond ASCII once ended the whole server, whoever sent them."""
+    host, port = guarded.address.removeprefix("http://").split(":")
+    with connect(guarded, f"?key={ADMIN_KEY}") as staying:
+        with socket.create_connection((host, int(port)), timeout=5) as broken:
+            broken.sendall(
+                b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+                + name
+                + b": \xff\r\n\r\n"
+            )
+            assert broken.recv(1000) == b""
+        pong(staying)
+    with guarded.client(ADMIN_KEY) as client:
+        assert client.get("/api/status").status_code == 200
