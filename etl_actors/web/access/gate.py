@@ -77,7 +77,7 @@ class Gate:
         need = need_of(rule, asked.method)
         if need == "nothing":
             return None
-        key = _shown(asked, is_socket)
+        key = _shown(asked, is_socket, keys_required=self._policy.keys_required)
         if key is not None:
             found: Caller | None = await self.authenticate(key, asked)
         else:
@@ -184,14 +184,18 @@ def _too_many(detail: str, wait_seconds: float) -> Problem:
     )
 
 
-def _shown(asked: Request | Websocket, is_socket: bool) -> str | None:
+def _shown(asked: Request | Websocket, is_socket: bool, *, keys_required: bool) -> str | None:
     query = asked.args.getlist("key")
     if query and not is_socket:
         raise unauthorised(f"a key in the address ends up in logs and histories, so it counts on /ws only: {_HOW}")
     offered = asked.requested_subprotocols if isinstance(asked, Websocket) else []
+    authorization = asked.headers.getlist("Authorization")
+    if not keys_required:
+        # A proxy with a login of its own passes on what it was shown; that is not for us.
+        authorization = [one for one in authorization if one.strip().lower().startswith("bearer")]
     try:
         return presented_key(
-            asked.headers.getlist("Authorization"),
+            authorization,
             asked.headers.getlist("X-API-Key"),
             subprotocols=offered,
             query=query,

@@ -39,7 +39,7 @@ def hold_sockets_to_keys(app: QuartTrio, doorkeeper: Doorkeeper) -> None:
 def _ending_with_key(view: View, doorkeeper: Doorkeeper) -> View:
     @wraps(view)
     async def held(**arguments: Any) -> Any:
-        ended = False
+        ended = finished = False
 
         async def watch(scope: trio.CancelScope) -> None:
             nonlocal ended
@@ -51,8 +51,9 @@ def _ending_with_key(view: View, doorkeeper: Doorkeeper) -> View:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch, nursery.cancel_scope)
             result = await view(**arguments)
+            finished = True
             nursery.cancel_scope.cancel()
-        if ended:
+        if ended and not finished:
             await websocket.close(POLICY_VIOLATION, "the key was revoked or has expired")
         return result
 

@@ -36,6 +36,9 @@ def test_a_wrong_key_is_refused_all_the_same(unguarded: str) -> None:
     """So that a mistake shows before keys are demanded."""
     problem(ask(unguarded, X_API_Key="wrong"), 401)
     problem(ask(unguarded, Authorization="Bearer wrong"), 401)
+    problem(ask(unguarded, Authorization="Bearer"), 401)
+    # That of a proxy's own login is not for us.
+    assert ask(unguarded, Authorization="Basic bWU6c2VjcmV0").status_code == 200
 
 
 def test_a_strange_host_is_refused(unguarded: str) -> None:
