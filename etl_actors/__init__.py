@@ -22,6 +22,7 @@ The rooms, from the top down; imports point down only, and the wings do not know
 - the wings: ``actors`` (who does what when), ``sources`` (how a provider is read), ``transforms`` (how answers become
   items), ``storage`` (all that knows PostgreSQL), ``web`` (all that knows HTTP to clients), ``sandbox`` (an exchange to
   try everything with), ``supervisor`` (restarts)
+- ``client``: a running service, from outside: the Python classes, and what the commands ``load`` and ``export`` share
 - ``vault``: secrets at rest
 - ``keys``: what a key of this service is and what it may do
 - ``settings``: every knob, decoded strictly from TOML; ``shipped``: where the config that comes with us lies;
@@ -29,4 +30,21 @@ The rooms, from the top down; imports point down only, and the wings do not know
 - ``messages``, ``paging``, ``wire``, ``errors``: what is said, what is asked, how it looks outside, what can go wrong
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .client import RestConnector, WebSocketConnector
+
 __version__ = "0.1.0"
+__all__ = ["RestConnector", "WebSocketConnector", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """The classes are imported when somebody asks for them: most who import a room of this package do not."""
+    if name in {"RestConnector", "WebSocketConnector"}:
+        from . import client
+
+        return getattr(client, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

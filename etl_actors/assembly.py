@@ -6,28 +6,27 @@ tells how it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import httpx
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .actors.broadcaster import Broadcaster
-from .actors.connector import ConnectorActor
 from .actors.janitor import Janitor
 from .actors.loader import Loader
 from .actors.surveyor import Pairs, Surveyor
 from .actors.transformer import Transformer
 from .errors import ConfigError
+from .extraction import Extractor
+from .factory import ActorFactory, Clients
+from .ledger import Ledger
 from .pipeline import Pipeline
-from .settings import Configuration, ConnectorSettings, SymbolSettings
-from .sources.backoff import Backoff
-from .sources.pacing import Limit
-from .sources.rest import RestSource
+from .roster import Keys, Roster
+from .roster_entry import Entry, written_entries
+from .settings import Configuration
 from .storage.opening import Storage
-from .storage.symbols import store_symbols
-from .transforms.documents import decode_document, encode_json
+from .transforms.documents import encode_json
 from .transforms.mapping import Mapping as ItemMapping
 from .transforms.symbols import SymbolTable, shipped_snapshot, symbol_reader
 
@@ -40,7 +39,8 @@ class Assembly(Struct, frozen=True, kw_only=True):
     """Every actor of one configuration, made and joined."""
 
     pipeline: Pipeline
-    connectors: dict[str, ConnectorActor]
+    roster: Roster
+    extractor: Extractor
     transformer: Transformer
     loader: Loader
     broadcaster: Broadcaster
@@ -84,44 +84,34 @@ def compile_expressions(configuration: Configuration, tables: dict[str, SymbolTa
 def assemble(
     configuration: Configuration,
     storage: Storage,
-    client: httpx.AsyncClient,
+    clients: Clients,
+    keys: Keys,
     *,
     tables: dict[str, SymbolTable],
     compiled: Compiled,
     stored_pairs: Mapping[str, Pairs],
+    kept: Sequence[Entry],
     head: int,
 ) -> Assembly:
-    """All actors, joined. ``tables`` are those that ``compiled`` holds; ``head`` is where the log ends now."""
+    """All actors, joined. ``tables`` are those that ``compiled`` holds; ``kept`` are the connectors made over REST;
+    ``head`` is where the log ends now.
+    """
     service = configuration.service
-    limits = {name: Limit(settings) for name, settings in configuration.limits.items()}
-    decode = partial(decode_document, max_depth=service.upstream.max_depth)
-    enabled = [one for one in configuration.connectors if one.enabled and one.kind == "rest"]
-    connectors = {
-        one.connector_id: ConnectorActor(
-            one,
-            _source(one, client, configuration, limits),
-            decode=decode,
-            claim=storage.claims.claim,
-            backoff=Backoff(),
-            inspector=compiled.mappings[one.connector_id],
-            limit=limits.get(one.limit) if one.limit else None,
-            grace_seconds=service.server.drain_seconds / 2,
-            stagger_seconds=place * min(LONGEST_STAGGER_SECONDS, one.interval_seconds / len(enabled)),
-        )
-        for place, one in enumerate(enabled)
-    }
+    ledger = Ledger()
+    factory = ActorFactory(configuration, storage, clients, ledger, tables=tables, mappings=compiled.mappings)
+    entries = _with_actors([*written_entries(configuration), *kept], factory)
     surveyors = {
-        source_id: _surveyor(
-            source_id, settings, configuration, client, storage, limits, tables, compiled, stored_pairs
+        source_id: factory.surveyor(
+            source_id, settings, compiled.symbol_readers[source_id], stored_pairs.get(source_id, {})
         )
         for source_id, settings in configuration.symbols.items()
     }
     waiting_for = {
-        one.connector_id: surveyors[one.source_id]
-        for one in enabled
-        if one.source_id in surveyors and one.source_id not in stored_pairs
+        entry.settings.connector_id: surveyors[entry.settings.source_id]
+        for entry in entries
+        if entry.settings.source_id in surveyors and entry.settings.source_id not in stored_pairs
     }
-    transformer = Transformer(compiled.mappings.__getitem__, encode_json)
+    transformer = Transformer(factory.mappings.__getitem__, encode_json)
     broadcaster = Broadcaster(buffer_bytes=service.live.subscriber_buffer_bytes, head=head)
     janitor = Janitor(storage.retention)
     loader = Loader(
@@ -129,25 +119,78 @@ def assemble(
         max_batch_rows=service.loader.max_batch_rows,
         max_batch_age_seconds=service.loader.max_batch_age_seconds,
         on_epoch_lost=lambda lost: pipeline.drop_connectors_nowait(lost),
+        ledger=ledger,
     )
     pipeline = Pipeline(
-        connectors=connectors,
+        connectors={entry.settings.connector_id: entry.actor for entry in entries if entry.actor is not None},
         transformer=transformer,
         loader=loader,
         broadcaster=broadcaster,
         janitor=janitor,
+        ledger=ledger,
         surveyors=surveyors.values(),
         surveyor_of=waiting_for.get,
     )
+    refuse_target = _refuse_nothing
+    roster = Roster(
+        factory,
+        pipeline,
+        storage.definitions,
+        keys,
+        entries=entries,
+        refuse_target=refuse_target,
+        forget=transformer.forget,
+        drain_seconds=service.server.drain_seconds,
+    )
+    extractor = Extractor(
+        factory,
+        pipeline,
+        register=storage.definitions.note,
+        refuse_target=refuse_target,
+        storage_trouble=lambda: loader.statistics().last_error,
+    )
     return Assembly(
         pipeline=pipeline,
-        connectors=connectors,
+        roster=roster,
+        extractor=extractor,
         transformer=transformer,
         loader=loader,
         broadcaster=broadcaster,
         janitor=janitor,
         surveyors=tuple(surveyors.values()),
     )
+
+
+def _with_actors(entries: Sequence[Entry], factory: ActorFactory) -> list[Entry]:
+    """The entries with the actors that will run them; one whose mapping does not compile any more is in trouble."""
+    made: list[Entry] = []
+    running = sum(entry.runs for entry in entries)
+    place = 0
+    for entry in entries:
+        settings = entry.settings
+        if entry.file is None and settings.connector_id not in factory.mappings:
+            entry = _usable(entry, factory)
+        if entry.runs:
+            stagger = place * min(LONGEST_STAGGER_SECONDS, settings.interval_seconds / running)
+            mapping, trusted = factory.mappings[settings.connector_id], entry.file is not None
+            entry = replace(entry, actor=factory.connector(settings, mapping, trusted=trusted, stagger_seconds=stagger))
+            place += 1
+        made.append(entry)
+    return made
+
+
+def _usable(entry: Entry, factory: ActorFactory) -> Entry:
+    """``entry`` with its mapping in force, or with the trouble that this version or these files have with it."""
+    trouble = factory.missing_limit(entry.settings)
+    try:
+        factory.mappings[entry.settings.connector_id] = factory.mapping(entry.settings)
+    except ConfigError as error:
+        trouble = str(error)
+    return replace(entry, trouble=entry.trouble or trouble)
+
+
+def _refuse_nothing(url: str) -> None:
+    return None
 
 
 def shipped_tables(configuration: Configuration) -> dict[str, SymbolTable]:
@@ -160,52 +203,3 @@ def use_stored_pairs(tables: Mapping[str, SymbolTable], stored: Mapping[str, Pai
     for source_id, table in tables.items():
         if stored.get(source_id):
             table.replace(stored[source_id])
-
-
-def _source(
-    connector: ConnectorSettings, client: httpx.AsyncClient, configuration: Configuration, limits: dict[str, Limit]
-) -> RestSource:
-    observe = limits[connector.limit].observe if connector.limit else None
-    return RestSource(connector, client, configuration.service.upstream, observe=observe)
-
-
-def _surveyor(
-    source_id: str,
-    settings: SymbolSettings,
-    configuration: Configuration,
-    client: httpx.AsyncClient,
-    storage: Storage,
-    limits: dict[str, Limit],
-    tables: dict[str, SymbolTable],
-    compiled: Compiled,
-    stored_pairs: Mapping[str, Pairs],
-) -> Surveyor:
-    """A symbol table is read like a connector that nobody sees."""
-    asking = ConnectorSettings(
-        connector_id=f"symbols.{source_id}",
-        url=settings.url,
-        params=settings.params,
-        timeout_seconds=settings.timeout_seconds,
-        limit=settings.limit,
-        store="changed",
-    )
-
-    def read(body: bytes) -> Pairs:
-        document = decode_document(body, max_depth=configuration.service.upstream.max_depth)
-        return compiled.symbol_readers[source_id](document)
-
-    async def admit() -> None:
-        if settings.limit:
-            await limits[settings.limit].admit(settings.cost)
-
-    return Surveyor(
-        source_id,
-        _source(asking, client, configuration, limits),
-        read=read,
-        publish=tables[source_id].replace,
-        store=partial(store_symbols, storage.writers, source_id),
-        admit=admit,
-        refresh_seconds=settings.refresh_seconds,
-        fingerprint=asking.fingerprint(),
-        known_pairs=len(stored_pairs.get(source_id, {})),
-    )

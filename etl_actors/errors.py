@@ -2,13 +2,17 @@
 
 ``UsageError`` and its children: the person who started the command can mend it; one sentence on stderr, exit 2.
 ``ServiceFailed``: nobody can mend it from here; one sentence, exit 1.
+``RequestFailed``, ``FileNotWritten``: a command or a class that talks to a running service did not get what it wanted.
 ``StorageUnavailable``: wait and try again; nothing is wrong with the data.
 ``PollFailed`` and its children: expected trouble with a provider; data for the connector, never a crash.
+``ConnectorChangeRefused`` and its children: the caller who wants to change a connector can mend it.
 ``PayloadRefused``: this payload cannot be mapped; keep it raw, with the reason.
 Errors of libraries are translated at the wall of the room that uses the library, and chained.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 
 class EtlActorsError(Exception):
@@ -36,6 +40,26 @@ class DataFolderInUse(UsageError):
 
 class ServiceFailed(EtlActorsError):
     """The service cannot go on. Exit code 1, with the text of this error as its one sentence."""
+
+
+class RequestFailed(EtlActorsError):
+    """A running service that we asked as a client said no, or did not answer. Exit code 1.
+
+    ``status`` is its HTTP status, None when there was no answer; ``errors`` are its ``[{"path", "message"}]``, if any.
+    """
+
+    def __init__(self, reason: str, *, status: int | None = None, errors: Sequence[Mapping[str, str]] = ()) -> None:
+        self.status = status
+        self.errors = errors
+        super().__init__(reason)
+
+
+class ServiceUnreachable(RequestFailed):
+    """No service answers at the address that it is looked for at."""
+
+
+class FileNotWritten(EtlActorsError):
+    """A file that we fetched could not be written to its end. Exit code 1."""
 
 
 class StorageUnavailable(EtlActorsError):
@@ -85,3 +109,47 @@ class PayloadRefused(EtlActorsError):
     def __init__(self, reason: str, *, where: str = "") -> None:
         self.where = where
         super().__init__(reason)
+
+
+class ConnectorChangeRefused(EtlActorsError):
+    """A connector cannot be made, changed or deleted as asked. The text is one sentence."""
+
+
+class ConnectorExists(ConnectorChangeRefused):
+    """The id is taken."""
+
+    def __init__(self, connector_id: str) -> None:
+        super().__init__(f"there is a connector {connector_id!r} already; PUT replaces it, another id makes a new one")
+
+
+class ConnectorGone(ConnectorChangeRefused):
+    """There is no such connector."""
+
+    def __init__(self, connector_id: str) -> None:
+        super().__init__(f"there is no connector {connector_id!r}")
+
+
+class ConnectorFromFile(ConnectorChangeRefused):
+    """It is written in a config file, and only there can it be changed."""
+
+    def __init__(self, connector_id: str, file: str) -> None:
+        super().__init__(f"connector {connector_id!r} is written in {file}; change it there")
+
+
+class VersionPassed(ConnectorChangeRefused):
+    """Somebody else changed it meanwhile."""
+
+    def __init__(self, connector_id: str) -> None:
+        super().__init__(f"connector {connector_id!r} was changed meanwhile; get it again and repeat your change on it")
+
+
+class TooManyAtOnce(EtlActorsError):
+    """As much as is allowed at once is under way already; the same call may succeed in a moment."""
+
+
+class KeyRotated(EtlActorsError):
+    """Secrets are kept under a newer key than the one that sealed these; take it over, seal again."""
+
+
+class NotDrained(EtlActorsError):
+    """What was read is not stored yet, so what depends on that has to wait; the same call may succeed later."""

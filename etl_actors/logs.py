@@ -22,7 +22,7 @@ def configure_logs(*, debug: bool) -> None:
     ]
     terminal = sys.stderr.isatty()
     final: list[Any] = (
-        # Plain tracebacks: others print local variables, and some of those are secrets.
+        # Tracebacks without the values of variables: there may be secrets among them.
         [structlog.dev.ConsoleRenderer(colors=True, pad_event_to=28, exception_formatter=structlog.dev.plain_traceback)]
         if terminal
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]

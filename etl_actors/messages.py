@@ -22,6 +22,9 @@ from uuid import UUID
 
 from msgspec import Struct
 
+UNOWNED = 0
+"""The epoch of what no connector read (a caller asked for it once): no state moves with it, and nobody owns it."""
+
 Number = str
 """A decimal number as plain text: ``-?digits[.digits]``, no exponent, no leading zeros."""
 

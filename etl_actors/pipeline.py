@@ -10,8 +10,9 @@ Beside them run a janitor (keeps what is stored within its limits) and a surveyo
 made of which assets); they touch no channel.
 
 Every arrow is one bounded memory channel of one message type, so a slow stage holds up the ones before it and nothing
-piles up. To stop is to cancel the connectors and let the rest run dry: their ends of the channel close, the transformer
-meets the end, the loader flushes, the broadcaster closes its subscriptions. No flag says "running".
+piles up. Connectors come and go while it runs; one that goes is drained first. To stop is to cancel the connectors and
+let the rest run dry: their ends of the channel close, the transformer meets the end, the loader flushes, the
+broadcaster closes its subscriptions. No flag says "running".
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from .actors.janitor import Janitor
 from .actors.loader import Loader
 from .actors.surveyor import Surveyor
 from .actors.transformer import Transformer
-from .messages import Extracted, Loaded, Transformed
+from .errors import NotDrained
+from .ledger import Ledger
+from .messages import Event, Extracted, Loaded, Transformed
 from .supervisor import CONNECTORS, OURS, ActorStatistics, Restarts, Supervised
 
 log = structlog.get_logger("pipeline")
@@ -50,6 +53,14 @@ class Connector(Protocol):
     async def run(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None: ...
 
 
+class _Running:
+    """One connector's task: cancel its ``scope``, and ``ended`` is set when nothing of it runs any more."""
+
+    def __init__(self) -> None:
+        self.scope = trio.CancelScope()
+        self.ended = trio.Event()
+
+
 class Pipeline:
     """All actors of one service, from the connectors to the broadcaster."""
 
@@ -61,18 +72,22 @@ class Pipeline:
         loader: Loader,
         broadcaster: Broadcaster,
         janitor: Janitor,
+        ledger: Ledger,
         surveyors: Iterable[Surveyor] = (),
         surveyor_of: Callable[[str], Surveyor | None] = lambda connector_id: None,
     ) -> None:
-        self._connectors = dict(connectors)
+        self._waiting_connectors = dict(connectors)
         self._transformer = transformer
         self._loader = loader
         self._broadcaster = broadcaster
         self._janitor = janitor
+        self._ledger = ledger
         self._surveyors = tuple(surveyors)
         self._surveyor_of = surveyor_of
         self._supervised: dict[str, Supervised] = {}
-        self._scopes: dict[str, trio.CancelScope] = {}
+        self._running: dict[str, _Running] = {}
+        self._start: Callable[[str, Connector], None] | None = None
+        self._direct_send: trio.MemorySendChannel[Transformed] | None = None
         self._intake = trio.CancelScope()
         self._everything = trio.CancelScope()
         self._channels: dict[str, trio.MemoryReceiveChannel[Any]] = {}
@@ -109,7 +124,7 @@ class Pipeline:
                 stages.start_soon(
                     self._stage, "transformer", self._transformer.run, extracted_receive, transformed_send
                 )
-                async with extracted_send:
+                async with extracted_send, transformed_send.clone() as self._direct_send:
                     await self._take_in(extracted_send)
 
     def stop_nowait(self, drain_seconds: float) -> None:
@@ -125,9 +140,50 @@ class Pipeline:
     def drop_connectors_nowait(self, connector_ids: Iterable[str]) -> None:
         """End the actors of connectors that belong to another service now."""
         for connector_id in connector_ids:
-            scope = self._scopes.get(connector_id)
-            if scope is not None:
-                scope.cancel()
+            if connector_id in self._running:
+                self._running[connector_id].scope.cancel()
+
+    def add_nowait(self, connector_id: str, connector: Connector) -> None:
+        """Start one more connector, or have it started with the others. NotDrained when the service stops."""
+        if self._intake.cancel_called:
+            raise NotDrained("the service is stopping")
+        if self._start is None:
+            self._waiting_connectors[connector_id] = connector
+        else:
+            self._start(connector_id, connector)
+
+    async def remove(self, connector_id: str, *, drain_seconds: float) -> None:
+        """End a connector, and wait until what it read is stored. NotDrained when that takes too long."""
+        running = self._running.get(connector_id)
+        if running is not None:
+            running.scope.cancel()
+            await running.ended.wait()
+        self._supervised.pop(f"connector:{connector_id}", None)
+        with trio.move_on_after(drain_seconds) as draining:
+            await self._ledger.wait_settled(connector_id)
+        if draining.cancelled_caught:
+            raise NotDrained(f"what connector {connector_id!r} read last is not stored yet")
+
+    async def store(self, part: Transformed, *, seconds: float) -> Event | None:
+        """Hand the loader what no connector read, and wait until it is settled; NotDrained when it takes too long."""
+        settlement = self._ledger.accept(part.extraction_id, part.connector_id)
+        try:
+            if self._direct_send is None or self._intake.cancel_called:
+                raise trio.ClosedResourceError
+            with trio.fail_after(seconds):
+                await self._direct_send.send(part)
+        except (trio.ClosedResourceError, trio.BrokenResourceError):
+            self._ledger.withdraw(part.extraction_id)
+            raise NotDrained("the service is stopping") from None
+        except BaseException as error:
+            self._ledger.withdraw(part.extraction_id)
+            if isinstance(error, trio.TooSlowError):
+                raise NotDrained(f"the database took nothing for {seconds:g} s") from None
+            raise
+        with trio.move_on_after(seconds) as waiting:
+            return await settlement.wait()
+        assert waiting.cancelled_caught
+        raise NotDrained(f"it is not stored after {seconds:g} s, and will be when the database can")
 
     async def _take_in(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
         """Connectors, and what only matters while they run."""
@@ -137,20 +193,35 @@ class Pipeline:
                 for surveyor in self._surveyors:
                     name = f"surveyor:{surveyor.source_id}"
                     sources.start_soon(self._supervise(name, CONNECTORS).run, surveyor.run)
-                for connector_id, connector in self._connectors.items():
-                    sources.start_soon(self._connect, connector_id, connector, extracted_send)
+
+                def start(connector_id: str, connector: Connector) -> None:
+                    running = self._running[connector_id] = _Running()
+                    sources.start_soon(self._connect, connector_id, connector, running, extracted_send)
+
+                self._start = start
+                for connector_id, connector in self._waiting_connectors.items():
+                    start(connector_id, connector)
                 await trio.sleep_forever()
 
     async def _connect(
-        self, connector_id: str, connector: Connector, extracted_send: trio.MemorySendChannel[Extracted]
+        self,
+        connector_id: str,
+        connector: Connector,
+        running: _Running,
+        extracted_send: trio.MemorySendChannel[Extracted],
     ) -> None:
         supervised = self._supervise(f"connector:{connector_id}", CONNECTORS)
         surveyor = self._surveyor_of(connector_id)
-        with trio.CancelScope() as self._scopes[connector_id]:
-            if surveyor is not None:
-                with trio.move_on_after(SYMBOLS_SECONDS):
-                    await surveyor.ready.wait()
-            await supervised.run(lambda: _with_clone(connector.run, extracted_send))
+        try:
+            with running.scope:
+                if surveyor is not None:
+                    with trio.move_on_after(SYMBOLS_SECONDS):
+                        await surveyor.ready.wait()
+                await supervised.run(lambda: _with_clone(connector.run, extracted_send))
+        finally:
+            if self._running.get(connector_id) is running:
+                del self._running[connector_id]
+            running.ended.set()
 
     async def _stage(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from . import __version__
 from .assembly import Assembly, assemble, compile_expressions, shipped_tables, use_stored_pairs
 from .doors import open_doors
 from .errors import EtlActorsError, ServiceFailed
+from .factory import Clients
+from .keeping import open_kept
 from .progress import Progress, progress
 from .settings import Configuration
 from .sources.exchange import open_client
@@ -76,13 +78,14 @@ async def serve(
     data_dir: Path,
     host: str | None = None,
     port: int | None = None,
+    environment: Mapping[str, str] = os.environ,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """The service, from opening to closing; ``task_status`` gets its address when it is ready."""
     settings = configuration.service
     host = host if host is not None else settings.server.host
     port = port if port is not None else settings.server.port
-    first_key = given_first_key(os.environ)
+    first_key = given_first_key(environment)
     if settings.server.workers > 1:
         log.warning("service.one_process", workers=settings.server.workers, running=1)
     if not configuration.connectors:
@@ -95,26 +98,31 @@ async def serve(
             open_storage(
                 settings.database, settings.retention, configuration.connectors, data_dir=data_dir, progress=step
             ) as storage,
-            open_client(settings.upstream, __version__) as client,
+            open_client(settings.upstream, __version__) as trusted,
+            open_client(settings.upstream, __version__) as guarded,
         ):
+            keys, kept = await open_kept(storage, configuration, data_dir, environment)
             stored = await storage.reader.symbol_tables()
             _, head = await storage.reader.stream()
             use_stored_pairs(tables, stored)
             assembly = assemble(
                 configuration,
                 storage,
-                client,
+                Clients(trusted, guarded),
+                keys,
                 tables=tables,
                 compiled=compiled,
                 stored_pairs=stored,
+                kept=kept,
                 head=head,
             )
-            statuses = _status_board(configuration, storage, assembly)
+            statuses = _status_board(storage, assembly)
             doors = await open_doors(settings, storage.keys, first_key, host=host, data_dir=data_dir)
             app = create_app(
                 reader=storage.reader,
                 statuses=statuses,
-                control_of=assembly.connectors.get,
+                roster=assembly.roster,
+                extractor=assembly.extractor,
                 publisher=assembly.broadcaster,
                 version=__version__,
                 position_seconds=settings.live.position_seconds,
@@ -141,11 +149,10 @@ async def serve(
         raise ServiceFailed(f"what was accepted could not be stored within {settings.server.drain_seconds:g} s")
 
 
-def _status_board(configuration: Configuration, storage: Storage, assembly: Assembly) -> StatusBoard:
+def _status_board(storage: Storage, assembly: Assembly) -> StatusBoard:
     return StatusBoard(
-        configuration=configuration,
+        roster=assembly.roster,
         pipeline=assembly.pipeline,
-        connectors=assembly.connectors,
         transformer=assembly.transformer,
         loader=assembly.loader,
         broadcaster=assembly.broadcaster,

@@ -19,17 +19,18 @@ from .actors.loader import Loader
 from .actors.surveyor import Surveyor
 from .actors.transformer import Transformer
 from .pipeline import Pipeline
-from .settings import Configuration, ConnectorSettings
-from .settings.secret import encode_masked
+from .roster_entry import Entry
+from .settings.disclosure import shown_document
 from .wire import iso_time
 
 STATES = ("running", "throttled", "failing", "paused", "stopped")
 
 
-class ConnectorActor(Protocol):
-    """What a connector actor says of itself."""
+class Roster(Protocol):
+    """Who is on now."""
 
-    def statistics(self) -> Any: ...
+    @property
+    def entries(self) -> Mapping[str, Entry]: ...
 
 
 class StatusBoard:
@@ -38,9 +39,8 @@ class StatusBoard:
     def __init__(
         self,
         *,
-        configuration: Configuration,
+        roster: Roster,
         pipeline: Pipeline,
-        connectors: Mapping[str, ConnectorActor],
         transformer: Transformer,
         loader: Loader,
         broadcaster: Broadcaster,
@@ -49,10 +49,8 @@ class StatusBoard:
         database: Callable[[], dict[str, Any]],
         version: str,
     ) -> None:
-        self._configuration = configuration
-        self._settings = {one.connector_id: one for one in configuration.connectors}
+        self._roster = roster
         self._pipeline = pipeline
-        self._connectors = connectors
         self._transformer = transformer
         self._loader = loader
         self._broadcaster = broadcaster
@@ -66,8 +64,8 @@ class StatusBoard:
     def overview(self) -> dict[str, Any]:
         """``GET /api/status``."""
         by_state: dict[str, list[str]] = {state: [] for state in STATES}
-        for connector_id in self._settings:
-            by_state[self._state(connector_id)].append(connector_id)
+        for connector_id, entry in self._roster.entries.items():
+            by_state[self._state(entry)].append(connector_id)
         return {
             "status": "ok" if not self.not_ready() else "not ready",
             "version": self._version,
@@ -85,19 +83,21 @@ class StatusBoard:
 
     def connectors(self) -> list[dict[str, Any]]:
         """Every connector, as ``GET /api/connectors`` lists it."""
-        return [self._describe(settings) for settings in self._settings.values()]
+        return [self._describe(entry) for entry in self._roster.entries.values()]
 
     def connector(self, connector_id: str) -> dict[str, Any] | None:
         """One connector: its settings (secrets masked), where they come from, and its state."""
-        settings = self._settings.get(connector_id)
-        return None if settings is None else self._describe(settings)
+        entry = self._roster.entries.get(connector_id)
+        return None if entry is None else self._describe(entry)
 
     def connector_status(self, connector_id: str) -> dict[str, Any] | None:
         """``GET /api/connectors/{id}/status``."""
-        if connector_id not in self._settings:
+        entry = self._roster.entries.get(connector_id)
+        if entry is None:
             return None
-        actor = self._connectors.get(connector_id)
-        said: dict[str, Any] = {} if actor is None else msgspec.to_builtins(actor.statistics())
+        said: dict[str, Any] = {} if entry.actor is None else msgspec.to_builtins(entry.actor.statistics())
+        if entry.trouble is not None:
+            said |= {"last_error": entry.trouble}
         transformed = self._transformer.statistics()
         refusal = transformed.refusals.get(connector_id)
         if refusal is not None and not said.get("consecutive_failures"):
@@ -106,7 +106,7 @@ class StatusBoard:
         return {
             "connector_id": connector_id,
             **said,
-            "state": self._state(connector_id),
+            "state": self._state(entry),
             "items": transformed.items.get(connector_id, 0),
             "rejected": transformed.rejected.get(connector_id, 0),
             "warning": transformed.warnings.get(connector_id),
@@ -125,20 +125,26 @@ class StatusBoard:
         )
         return reasons
 
-    def _describe(self, settings: ConnectorSettings) -> dict[str, Any]:
-        described: dict[str, Any] = msgspec.to_builtins(settings, enc_hook=encode_masked)
-        return described | {
+    def _describe(self, entry: Entry) -> dict[str, Any]:
+        settings = entry.settings
+        described = shown_document(settings) | {
             "connector_name": settings.api_name,
-            "state": self._state(settings.connector_id),
-            "origin": "file" if settings.connector_id in self._configuration.origin else "api",
+            "state": self._state(entry),
+            "origin": "api" if entry.file is None else "file",
         }
+        if entry.file is not None:
+            return described | {"file": entry.file}
+        made = {"created_at": entry.created_at, "updated_at": entry.updated_at}
+        described |= {name: iso_time(at) for name, at in made.items() if at is not None}
+        return described if entry.trouble is None else described | {"trouble": entry.trouble}
 
-    def _state(self, connector_id: str) -> str:
-        actor = self._connectors.get(connector_id)
-        if actor is None:
+    def _state(self, entry: Entry) -> str:
+        if entry.trouble is not None and entry.settings.enabled:
+            return "failing"
+        if entry.actor is None:
             return "stopped"
-        state = str(actor.statistics().state)
-        refusal = self._transformer.statistics().refusals.get(connector_id)
+        state = str(entry.actor.statistics().state)
+        refusal = self._transformer.statistics().refusals.get(entry.settings.connector_id)
         return (
             "failing" if refusal is not None and refusal.nothing_left and state in {"running", "throttled"} else state
         )

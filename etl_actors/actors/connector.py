@@ -20,7 +20,7 @@ from ..settings import ConnectorSettings
 from .connector_alarm import Alarm
 from .connector_diary import Diary
 from .connector_intake import Intake
-from .connector_needs import Backoff, Claiming, Decode, Inspector, Limit, Source, Unlimited
+from .connector_needs import Backoff, Claiming, Decode, Inspector, Ledger, Limit, Source, Unlimited
 from .connector_status import ConnectorStatistics, State, Tally
 from .schedule import Ticks
 
@@ -42,6 +42,7 @@ class ConnectorActor:
         backoff: Backoff,
         inspector: Inspector | None = None,
         limit: Limit | None = None,
+        ledger: Ledger | None = None,
         stagger_seconds: float = 0.0,
         grace_seconds: float = 5.0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -54,7 +55,7 @@ class ConnectorActor:
         self._limit: Limit = limit or Unlimited()
         self._stagger_seconds = stagger_seconds
         self._now = now
-        self._intake = Intake(connector, decode=decode, inspector=inspector, grace_seconds=grace_seconds)
+        self._intake = Intake(connector, decode=decode, inspector=inspector, ledger=ledger, grace_seconds=grace_seconds)
         self._alarm = Alarm()
         self._tally = Tally()
         self._diary = Diary(connector.connector_id)

@@ -21,7 +21,7 @@ from uuid_utils.compat import uuid7
 from ..errors import PayloadRefused, PollFailed
 from ..messages import Checkpoint, Claim, Extracted, Reading
 from ..settings import ConnectorSettings
-from .connector_needs import Decode, Inspector
+from .connector_needs import Decode, Inspector, Ledger
 
 log = structlog.get_logger("connector")
 
@@ -35,9 +35,16 @@ class Intake:
     """Takes a connector's readings in; ``checkpoint`` is where the next poll continues."""
 
     def __init__(
-        self, connector: ConnectorSettings, *, decode: Decode, inspector: Inspector | None, grace_seconds: float
+        self,
+        connector: ConnectorSettings,
+        *,
+        decode: Decode,
+        inspector: Inspector | None,
+        ledger: Ledger | None = None,
+        grace_seconds: float,
     ) -> None:
         self._connector = connector
+        self._ledger = ledger
         self._decode = decode
         self._inspector = inspector
         self._grace_seconds = grace_seconds
@@ -111,6 +118,8 @@ class Intake:
             document=document,
             refusal=refusal,
         )
+        if self._ledger is not None:
+            self._ledger.accept(extracted.extraction_id, extracted.connector_id)
         try:
             await extracted_send.send(extracted)
         except trio.Cancelled:
@@ -118,6 +127,8 @@ class Intake:
             with trio.move_on_after(self._grace_seconds, shield=True) as grace:
                 await extracted_send.send(extracted)
             if grace.cancelled_caught:
+                if self._ledger is not None:
+                    self._ledger.withdraw(extracted.extraction_id)
                 log.error(
                     "connector.answer_given_up",
                     connector_id=self._connector.connector_id,

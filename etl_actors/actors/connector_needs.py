@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Protocol
+from uuid import UUID
 
 import trio
 
@@ -57,6 +58,14 @@ class Limit(Protocol):
     async def admit(self, cost: float) -> None: ...
 
     def ban(self, seconds: float) -> None: ...
+
+
+class Ledger(Protocol):
+    """Knows what is on its way to be stored."""
+
+    def accept(self, extraction_id: UUID, connector_id: str, /) -> object: ...
+
+    def withdraw(self, extraction_id: UUID, /) -> None: ...
 
 
 class Unlimited:

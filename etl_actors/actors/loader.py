@@ -9,8 +9,9 @@ extraction that holds it is kept as rejected.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
+from uuid import UUID
 
 import structlog
 import trio
@@ -29,6 +30,12 @@ class Writer(Protocol):
     """Commits a batch once, however often it is asked to; returns its events in the order of their offsets."""
 
     async def write(self, batch: Batch) -> tuple[Event, ...]: ...
+
+
+class Ledger(Protocol):
+    """Is told what became of each extraction; without an event, there is none in the log."""
+
+    def settle(self, extraction_id: UUID, event: Event | None, /) -> None: ...
 
 
 class LoaderStatistics(Struct, frozen=True, kw_only=True):
@@ -52,11 +59,13 @@ class Loader:
         max_batch_rows: int,
         max_batch_age_seconds: float,
         on_epoch_lost: Callable[[frozenset[str]], None],
+        ledger: Ledger | None = None,
     ) -> None:
         self._writer = writer
         self._max_batch_rows = max_batch_rows
         self._max_batch_age_seconds = max_batch_age_seconds
         self._on_epoch_lost = on_epoch_lost
+        self._ledger = ledger
         self._batches = self._rows = self._refused = self._head = 0
         self._waiting_since: float | None = None
         self._last_error: str | None = None
@@ -103,6 +112,7 @@ class Loader:
             self._on_epoch_lost(error.connector_ids)
             log.warning("loader.epoch_lost", connectors=sorted(error.connector_ids))
             kept = tuple(part for part in batch.parts if part.connector_id not in error.connector_ids)
+            self._settle(part for part in batch.parts if part.connector_id in error.connector_ids)
             if kept:
                 await self._store(replace(batch, parts=kept), loaded_send)
             return
@@ -117,6 +127,7 @@ class Loader:
         if events:
             self._head = events[-1].offset
             await loaded_send.send(Loaded(events=events))
+        self._settle(batch.parts, events)
         log.debug(
             "loader.batch_written",
             trigger=batch.left_by,
@@ -143,6 +154,12 @@ class Loader:
             await trio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - spreads retries, keeps no secret
             pause = min(pause * 2, 2.0)
 
+    def _settle(self, parts: Iterable[Transformed], events: Iterable[Event] = ()) -> None:
+        if self._ledger is not None:
+            by_id = {event.event_id: event for event in events}
+            for part in parts:
+                self._ledger.settle(part.extraction_id, by_id.get(part.extraction_id))
+
     def _without_refused(self, batch: Batch, reason: str) -> list[Batch]:
         """Two halves, or one part whose whole body is rejected instead of stored."""
         middle = len(batch.parts) // 2
@@ -155,6 +172,7 @@ class Loader:
         if not part.store_response and not part.items:
             # Even its rejected form is refused: nothing of it can be stored, and the next batch must not wait for it.
             log.error("loader.part_dropped", connector_id=part.connector_id, reason=reason)
+            self._settle([part])
             return []
         self._refused += 1
         log.warning("loader.part_refused", connector_id=part.connector_id, reason=reason)

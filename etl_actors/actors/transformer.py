@@ -79,6 +79,11 @@ class Transformer:
             warnings=dict(self._warnings),
         )
 
+    def forget(self, connector_id: str) -> None:
+        """The connector is gone: what was counted of it is not the next one's of that id."""
+        for counted in (self._items, self._rejected, self._refusals, self._warnings):
+            counted.pop(connector_id, None)
+
     async def run(
         self,
         extracted_receive: trio.MemoryReceiveChannel[Extracted],

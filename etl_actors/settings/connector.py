@@ -13,11 +13,15 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from .secret import Secret, encode_masked
-from .service import NotNegative, Positive
+from .service import Positive
 
 CONNECTOR_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}\Z"
 RESERVED_IDS = frozenset({"items", "extract", "upload"})
 SECONDS_PER = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "month": 2_592_000}
+
+# A schedule must stay within what a date can tell.
+LONGEST_INTERVAL_SECONDS = 31_536_000
+LONGEST_TIMEOUT_SECONDS = 3600
 
 ConnectorId = Annotated[str, Meta(pattern=CONNECTOR_ID)]
 Scalar = str | int | float | bool
@@ -145,8 +149,8 @@ class ConnectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] = "GET"
     params: dict[str, Scalar] = {}
     headers: dict[str, str] = {}
-    interval_seconds: NotNegative = 10
-    timeout_seconds: Positive = 10
+    interval_seconds: Annotated[float, Meta(ge=0, le=LONGEST_INTERVAL_SECONDS)] = 10
+    timeout_seconds: Annotated[float, Meta(gt=0, le=LONGEST_TIMEOUT_SECONDS)] = 10
     limit: str | None = None
     cost: Annotated[int, Meta(ge=0)] = 1
     store: Literal["all", "changed"] = "all"

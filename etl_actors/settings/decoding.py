@@ -22,6 +22,7 @@ Mistake = tuple[str, str, str]
 
 _LOCATION = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`")
+_MISSING_FIELD = re.compile(r"missing required field `(?P<name>[^`]*)`")
 _MOST_MISTAKES = 1000
 
 
@@ -31,8 +32,12 @@ def decode(
     """``document`` as a ``kind``, its references read from ``environment``; None when ``mistakes`` were added."""
     before = len(mistakes)
     resolved = interpolate(document, environment, lambda path, reason: mistakes.append((file, path, reason)))
-    if len(mistakes) > before:
-        return None
+    return convert(resolved, kind, file, mistakes) if len(mistakes) == before else None
+
+
+def convert(resolved: Any, kind: type[T], file: str, mistakes: list[Mistake]) -> T | None:
+    """As :func:`decode`, taking every text as it stands. What is wrong is cut out of ``resolved`` on the way."""
+    before = len(mistakes)
     for _ in range(_MOST_MISTAKES):
         try:
             return msgspec.convert(resolved, kind, strict=True, dec_hook=decode_secret)
@@ -46,10 +51,10 @@ def decode(
                     value = bool(value)  # DEBUG=1
                 parent[key] = value if not isinstance(value, Interpolated) else str(value)
                 continue
-            if "missing required field" in reason and len(mistakes) > before:
+            if "missing required field" in str(error) and len(mistakes) > before:
                 return None  # most likely the key that was cut out a moment ago
             mistakes.append((file, path or "(whole file)", reason))
-            if not _cut_out(resolved, path, error):
+            if not _cut_out(resolved, path):
                 return None
     return None
 
@@ -61,6 +66,9 @@ def _explain(error: msgspec.ValidationError, kind: type) -> tuple[str, str]:
     reason = text[: located.start()] if located else text
     if "regex" in reason and path.endswith("connector_id"):
         return path, "an id is 1 to 255 letters, digits, '_', '.' or '-', and begins with a letter or digit"
+    missing = _MISSING_FIELD.search(text)
+    if missing:
+        return (f"{path}.{missing['name']}" if path else missing["name"]), "this key is missing, and it is needed"
     unknown = _UNKNOWN_FIELD.search(text)
     if unknown:
         path = f"{path}.{unknown['name']}" if path else unknown["name"]
@@ -139,9 +147,9 @@ def _locate(document: Any, path: str) -> tuple[Any, Any]:
     return None, None
 
 
-def _cut_out(document: Any, path: str, error: msgspec.ValidationError) -> bool:
+def _cut_out(document: Any, path: str) -> bool:
     parent, key = _locate(document, path)
-    if isinstance(parent, dict) and ("unknown field" in str(error) or len(path.split(".")) > 1):
+    if isinstance(parent, dict):
         del parent[key]
         return True
     return False

@@ -64,7 +64,11 @@ def connector_mistakes(connector: ConnectorSettings) -> list[tuple[str, str]]:
     found = []
     if connector.connector_id in RESERVED_IDS:
         found.append(("connector_id", f"{connector.connector_id!r} is reserved; choose another id"))
-    parts = urlsplit(connector.url)
+    try:
+        parts = urlsplit(connector.url)
+        _ = parts.port  # raises where the port is none
+    except ValueError:
+        return [*found, ("url", "its host or its port cannot be read")]
     if parts.scheme not in _SCHEMES[connector.kind]:
         wanted = " or ".join(f"{scheme}://" for scheme in _SCHEMES[connector.kind] if scheme)
         found.append(("url", f"a {connector.kind} connector needs a url that begins with {wanted}"))

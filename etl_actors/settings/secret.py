@@ -40,12 +40,12 @@ def decode_secret(kind: type, value: Any) -> Any:
     if kind is Secret:
         if not isinstance(value, str):
             raise ValueError(f"Expected `str`, got `{type(value).__name__}`")
-        return Secret(value)
+        return Secret(str(value))
     raise NotImplementedError(f"no decoder for {kind}")
 
 
 def encode_masked(value: Any) -> Any:
     """msgspec's ``enc_hook``: a secret leaves as its mask."""
-    if isinstance(value, Secret):
+    if isinstance(value, Secret | str):  # a str of another class: what came from the environment
         return str(value)
     raise NotImplementedError(f"no encoder for {type(value)}")

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from ..messages import Item
+from ..messages import UNOWNED, Item
 from .published import event_type
 from .rows import Stored, rows_by_table
 
@@ -23,7 +23,7 @@ class _Pair(msgspec.Struct):
 
 def states(stored: Sequence[Stored]) -> list[dict[str, Any]]:
     """Where each connector of the batch has come to, and the epoch it was read under."""
-    last = {one.part.connector_id: one.part for one in stored}
+    last = {one.part.connector_id: one.part for one in stored if one.part.epoch != UNOWNED}
     return [
         {
             "connector_id": connector_id,

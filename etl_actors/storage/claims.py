@@ -51,7 +51,8 @@ async def register_connectors(connection: AsyncConnection[Any], connectors: tupl
             "INSERT INTO api_connectors AS c (connector_id, connector_name, source_id) VALUES (%s, %s, %s)"
             " ON CONFLICT (connector_id) DO UPDATE SET connector_name = excluded.connector_name,"
             " source_id = excluded.source_id, updated_at = CURRENT_TIMESTAMP"
-            " WHERE (c.connector_name, c.source_id) IS DISTINCT FROM (excluded.connector_name, excluded.source_id)",
+            " WHERE c.definition IS NULL"
+            " AND (c.connector_name, c.source_id) IS DISTINCT FROM (excluded.connector_name, excluded.source_id)",
             [(one.connector_id, one.api_name, one.source_id) for one in connectors],
         )
         await cursor.executemany(

@@ -20,14 +20,17 @@ from ..settings import ConnectorSettings
 from ..settings.service import Database
 from ..settings.service import Retention as RetentionSettings
 from .claims import ClaimBook, register_connectors
+from .definitions import DefinitionBook
 from .driver import Connection
 from .embedded import EmbeddedPostgres, open_embedded
 from .keys import KeyBook
-from .migrations import migrate
+from .migrations import migrate, taking_turns
 from .partitions import PartitionBook, choose_width
 from .pool import Pool, open_pool
 from .reader import Reader
 from .retention import Retention
+from .takeover.copying import copy_original
+from .takeover.renaming import set_original_aside
 from .translation import translated
 from .writer import BatchWriter
 
@@ -57,6 +60,7 @@ class Storage(Struct, frozen=True, kw_only=True):
     writer: BatchWriter
     reader: Reader
     claims: ClaimBook
+    definitions: DefinitionBook
     keys: KeyBook
     retention: Retention
     embedded: EmbeddedPostgres | None
@@ -96,7 +100,7 @@ async def open_storage(
         progress("preparing the database")
         try:
             with translated():
-                version = await _prepare(conninfo, connectors)
+                version = await _prepare(conninfo, connectors, progress)
                 book = PartitionBook(choose_width(retention.max_bytes, None))
                 readers = await _open_pool(
                     stack,
@@ -119,6 +123,7 @@ async def open_storage(
             writer=BatchWriter(writers, book),
             reader=Reader(readers),
             claims=ClaimBook(writers, owner=f"{socket.gethostname()}:{os.getpid()}"),
+            definitions=DefinitionBook(writers),
             keys=KeyBook(keys),
             retention=Retention(writers, book, retention),
             embedded=embedded,
@@ -137,15 +142,26 @@ def parse_address(url: str) -> dict[str, Any]:
         ) from None
 
 
-async def _prepare(conninfo: dict[str, Any], connectors: tuple[ConnectorSettings, ...]) -> str:
+async def _prepare(
+    conninfo: dict[str, Any], connectors: tuple[ConnectorSettings, ...], progress: Callable[[str], None]
+) -> str:
     parameters = {"connect_timeout": 10, **_WATCHFUL, **conninfo}
     async with await Connection[Any].connect("", autocommit=True, **parameters) as connection:
-        number = connection.info.server_version
-        if number < OLDEST_VERSION:
-            raise UsageError(f"PostgreSQL {number // 10000} is too old: this service needs 14 or newer")
-        await migrate(connection)
+        await prepare_schema(connection, progress)
         await register_connectors(connection, connectors)
+        number = connection.info.server_version
         return f"PostgreSQL {number // 10000}.{number % 10000}"
+
+
+async def prepare_schema(connection: Connection[Any], progress: Callable[[str], None]) -> None:
+    """Bring the schema up to date, whoever made it. Raises :class:`UsageError` for a server that is too old."""
+    number = connection.info.server_version
+    if number < OLDEST_VERSION:
+        raise UsageError(f"PostgreSQL {number // 10000} is too old: this service needs 14 or newer")
+    async with taking_turns(connection, progress):
+        await set_original_aside(connection)
+        await migrate(connection)
+        await copy_original(connection, progress)
 
 
 async def _open_pool(

@@ -127,7 +127,7 @@ class PartitionBook:
             for at in sorted(missing):
                 if find_span(self._spans[table], at) is None:
                     start, end = plan_span(self._spans[table], at, self.width)
-                    await _attach(connection, table, start, end)
+                    await attach(connection, table, start, end)
                     await self.refresh(connection)
         finally:
             await connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
@@ -173,7 +173,8 @@ class PartitionBook:
         self._spans[table] = [known for known in self._spans[table] if known.name != span.name]
 
 
-async def _attach(connection: AsyncConnection[Any], table: str, start: datetime, end: datetime) -> None:
+async def attach(connection: AsyncConnection[Any], table: str, start: datetime, end: datetime) -> None:
+    """Make the partition of ``table`` for ``start <= time < end``; the caller sees to it that none is there yet."""
     parent, child = sql.Identifier(table), sql.Identifier(f"{table}_p{start:%Y%m%d_%H%M%S}")
     async with connection.transaction():
         await connection.execute(

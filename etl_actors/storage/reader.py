@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import UUID
 
@@ -74,7 +74,7 @@ class Reader:
             next_key=(rows[page.limit - 1][12], rows[page.limit - 1][0]) if more else None,
         )
 
-    async def item_slices(self, page: Page) -> AsyncIterator[list[wire.ItemRow]]:
+    async def item_slices(self, page: Page) -> AsyncGenerator[list[wire.ItemRow], None]:
         """Every item that ``page`` asks for, however many its limit allows, in slices; nothing is held in between."""
         left = page.limit
         while left > 0:
@@ -102,8 +102,29 @@ class Reader:
             total = await _fetch_all(
                 connection, "SELECT count(*) FROM item_latest WHERE connector_id = %s", (connector_id,)
             )
-        found = {row[0]: row for row in rows}
-        return await _items([found[row_id] for _, row_id in keys if row_id in found]), total[0][0]
+        return await _items(_in_order(keys, rows)), total[0][0]
+
+    async def latest_item_slices(
+        self, connector_id: str, *, limit: int, offset: int
+    ) -> AsyncGenerator[list[wire.ItemRow], None]:
+        """The same items, however many there are, in slices; nothing is held in between."""
+        last: str | None = None
+        while limit > 0:
+            wanted = min(limit, EXPORT_ROWS)
+            async with self._pool.connection() as connection:
+                places = await _fetch_all(
+                    connection,
+                    "SELECT timestamp, item_id, pair FROM item_latest WHERE connector_id = %(connector_id)s"
+                    " AND (%(last)s::text IS NULL OR pair > %(last)s) ORDER BY pair LIMIT %(limit)s OFFSET %(offset)s",
+                    {"connector_id": connector_id, "last": last, "limit": wanted, "offset": offset},
+                )
+                keys = [(at, row_id) for at, row_id, _ in places]
+                rows = await _fetch(connection, select_items_by_key(connector_id, keys))
+            if rows:
+                yield await _items(_in_order(keys, rows))
+            if len(places) < wanted:
+                return
+            last, limit, offset = places[-1][2], limit - wanted, 0
 
     async def response_keys(self, page: Page) -> ResponseKeys:
         """Which responses a page holds."""
@@ -197,6 +218,12 @@ async def _total(connection: AsyncConnection[Any], page: Page, table: str, write
     if page.exact_total or found <= COUNT_BOUND:
         return Total(found)
     return Total(COUNT_BOUND, exact=False)
+
+
+def _in_order(keys: list[Key], rows: list[Any]) -> list[Any]:
+    """The rows at ``keys``, in their order; retention may have taken some."""
+    found = {row[0]: row for row in rows}
+    return [found[row_id] for _, row_id in keys if row_id in found]
 
 
 async def _items(rows: list[Any]) -> list[wire.ItemRow]:

@@ -1,7 +1,8 @@
 """Which partitions must go, and what goes with them.
 
 By age each table has its own limit; by bytes the oldest partition of any table goes first. The newest partition of a
-table always stays: it is the one that is written to. The choice is pure; :class:`Retention` measures and acts.
+table always stays: it is the one that is written to. What was taken over from the original, however old, is as old as
+the takeover: nothing disappears because of an upgrade. The choice is pure; :class:`Retention` measures and acts.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from psycopg import AsyncConnection
 from ..settings.service import Retention as RetentionSettings
 from .partitions import PARTITIONED, PartitionBook, Span, choose_width
 from .pool import Pool
+from .takeover.ledger import taken_over_at
 from .translation import translated
 
 log = structlog.get_logger("retention")
@@ -42,15 +44,23 @@ class Measured(Struct, frozen=True):
 
 
 def choose_expired(
-    measured: Sequence[Measured], *, now: datetime, keep: Mapping[str, timedelta | None], max_bytes: int
+    measured: Sequence[Measured],
+    *,
+    now: datetime,
+    keep: Mapping[str, timedelta | None],
+    max_bytes: int,
+    taken_over: datetime | None = None,
 ) -> list[Measured]:
-    """What must go: everything older than its table's ``keep`` (None keeps), then the oldest while over the cap."""
+    """What must go: everything older than its table's ``keep`` (None keeps), then the oldest while over the cap.
+
+    Nothing is older than ``taken_over``, the end of the takeover of the original's tables, if there was one.
+    """
     newest = {one.table: one.span.start for one in sorted(measured, key=lambda one: one.span.start)}
     droppable = sorted(
         (one for one in measured if one.span.start != newest[one.table] and one.span.end <= now),
         key=lambda one: (one.span.end, one.table),
     )
-    expired = [one for one in droppable if _is_older(one, now, keep)]
+    expired = [one for one in droppable if _is_older(one, now, keep, taken_over)]
     total = sum(one.bytes for one in measured) - sum(one.bytes for one in expired)
     for one in droppable:
         if not max_bytes or total <= max_bytes * (1 - HEADROOM):
@@ -61,9 +71,10 @@ def choose_expired(
     return expired
 
 
-def _is_older(one: Measured, now: datetime, keep: Mapping[str, timedelta | None]) -> bool:
+def _is_older(one: Measured, now: datetime, keep: Mapping[str, timedelta | None], taken_over: datetime | None) -> bool:
     age = keep.get(one.table)
-    return age is not None and one.span.end <= now - age
+    born = one.span.end if taken_over is None else max(one.span.end, taken_over)
+    return age is not None and born <= now - age
 
 
 class Retention:
@@ -88,7 +99,13 @@ class Retention:
             with translated():
                 await self._partitions.refresh(connection)
                 measured = await _measure(connection, self._partitions)
-                expired = choose_expired(measured, now=now, keep=self._keep, max_bytes=self._settings.max_bytes)
+                expired = choose_expired(
+                    measured,
+                    now=now,
+                    keep=self._keep,
+                    max_bytes=self._settings.max_bytes,
+                    taken_over=await taken_over_at(connection),
+                )
                 for one in expired:
                     await self._partitions.drop(connection, one.table, one.span)
                     log.info("retention.partition_dropped", partition=one.span.name, bytes=one.bytes)

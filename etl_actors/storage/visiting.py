@@ -19,8 +19,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from ..errors import DataFolderInUse, ServiceFailed, StorageUnavailable, UsageError
 from ..settings.service import Database
 from .embedded import open_embedded, running_conninfo
-from .migrations import migrate
-from .opening import one_line, parse_address
+from .opening import one_line, parse_address, prepare_schema
 from .pool import Pool, open_pool
 from .translation import translated
 
@@ -58,7 +57,7 @@ async def open_visit(
         try:
             with translated():
                 async with visit.pool.connection() as connection:
-                    await migrate(connection)
+                    await prepare_schema(connection, progress)
         except psycopg.Error as error:
             raise ServiceFailed(f"the database cannot be used: {one_line(error)}") from error
         yield visit

@@ -69,7 +69,7 @@ def read_or_create(path: Path, form: Form[T], *, may_create: bool = True) -> T:
         raise KeyFileUnusable(f"{what} {path} can be neither read nor made: it is a link to nothing")
     try:
         # also by those who only found the file: its maker may not have come so far
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise KeyFileUnusable(f"folder {path.parent} of the {what} cannot be synced: {error.strerror}") from error
     return kept
@@ -120,7 +120,7 @@ def _create(path: Path, form: Form[T]) -> None:
         raise KeyFileUnusable(f"{form.what} {path} cannot be made: {error.strerror}") from error
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a file created in ``folder`` survive a loss of power."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

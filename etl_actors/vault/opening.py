@@ -29,34 +29,46 @@ _SCRYPT_MEMORY = 2 * 128 * _SCRYPT_N * _SCRYPT_R  # twice what it takes; OpenSSL
 
 
 def open_vault(data_dir: Path, environment: Mapping[str, str], *, may_create: bool = True) -> Vault:
-    """The vault of this installation; any trouble is a ``UsageError`` of one sentence.
+    """The vault of this installation; as :func:`find_key`."""
+    return Vault(find_key(data_dir, environment, may_create=may_create))
 
-    It takes about 100 ms and 32 MiB for scrypt and waits for the disk: call it in a worker thread.
+
+def find_key(
+    data_dir: Path,
+    environment: Mapping[str, str],
+    *,
+    may_create: bool = True,
+    variable: str = VARIABLE,
+    file_name: str = KEY_NAME,
+) -> Hidden:
+    """The key that ``variable`` gives, or that ``file_name`` in the data folder holds.
+
+    Any trouble is a ``UsageError`` of one sentence. It takes about 100 ms and 32 MiB for scrypt and waits for the
+    disk: call it in a worker thread.
 
     The vault cannot know whether secrets are stored already. A caller that sees some passes ``may_create=False``;
     a key file or salt that is missing is then ``KeyMissing``, where a new one would hide the loss and leave new
     secrets under another key than the old ones.
     """
-    given = given_secret(VARIABLE, environment)
+    given = given_secret(variable, environment)
     if given is None:
-        kept = read_or_create(data_dir / KEY_NAME, bytes_form(KEY_BYTES, what="key file"), may_create=may_create)
-        return Vault(kept)
+        return read_or_create(data_dir / file_name, bytes_form(KEY_BYTES, what="key file"), may_create=may_create)
     if given.reveal().lstrip().startswith(PREFIX):
         key = parse(given.reveal(), size=KEY_BYTES)
         if key is None:
             raise UsageError(
-                f"{VARIABLE} begins with {PREFIX} and must go on with exactly {KEY_BYTES} bytes in base64; "
+                f"{variable} begins with {PREFIX} and must go on with exactly {KEY_BYTES} bytes in base64; "
                 f"openssl rand -base64 {KEY_BYTES} makes them"
             )
-        return Vault(key)
+        return key
     if len(given.reveal()) < SHORTEST:
         raise UsageError(
-            f"{VARIABLE} is shorter than {SHORTEST} characters: give a longer one, or {PREFIX} and {KEY_BYTES} bytes"
+            f"{variable} is shorter than {SHORTEST} characters: give a longer one, or {PREFIX} and {KEY_BYTES} bytes"
         )
     if not _is_unicode(given):
-        raise UsageError(f"{VARIABLE} is not UTF-8 text: give another one, or {PREFIX} and {KEY_BYTES} bytes")
+        raise UsageError(f"{variable} is not UTF-8 text: give another one, or {PREFIX} and {KEY_BYTES} bytes")
     salt = read_or_create(data_dir / SALT_NAME, bytes_form(_SALT_BYTES, what="salt file"), may_create=may_create)
-    return Vault(_stretch(given, salt))
+    return _stretch(given, salt)
 
 
 def given_secret(variable: str, environment: Mapping[str, str]) -> Secret | None:

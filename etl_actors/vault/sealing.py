@@ -100,6 +100,15 @@ class Keyring:
         """The id of the key that seals."""
         return self._newest.key_id
 
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of all its keys, the newest first."""
+        return tuple(self._vaults)
+
+    def succeeded_by(self, newest: Vault) -> Keyring:
+        """This ring with a newer key on it."""
+        return Keyring(newest, *self._vaults.values())
+
     def seal(self, secret: str, *, owner: str, field: str) -> str:
         """As :meth:`Vault.seal`, under the newest key."""
         return self._newest.seal(secret, owner=owner, field=field)

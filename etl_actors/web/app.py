@@ -11,11 +11,12 @@ from .access import AccessPolicy, install_gate
 from .access.sockets import hold_sockets_to_keys
 from .connectors import connector_routes
 from .data import data_routes
+from .extract import extract_routes
 from .health import health_routes
 from .keys import key_routes
 from .live import live_routes
 from .origins import install_origin_checks
-from .ports import ControlOf, Publisher, Reader, Statuses
+from .ports import Extractor, Publisher, Reader, Roster, Statuses
 from .problems import install_problem_handlers
 from .secure_headers import install_secure_headers
 from .session import session_routes
@@ -27,7 +28,8 @@ def create_app(
     *,
     reader: Reader,
     statuses: Statuses,
-    control_of: ControlOf,
+    roster: Roster,
+    extractor: Extractor,
     publisher: Publisher,
     version: str,
     position_seconds: float,
@@ -38,13 +40,16 @@ def create_app(
     app = QuartTrio("etl_actors", static_folder=None)
     app.url_map.strict_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
+    # An answer lasts as long as its client reads; what is stuck is ended by the kernel (see listener.py).
+    app.config["RESPONSE_TIMEOUT"] = None
     install_problem_handlers(app)
     # First the origin of a page, since a preflight brings no key; then who asks.
     install_origin_checks(app, access.cors_origins)
     gate = install_gate(app, access)
     install_secure_headers(app)
     app.register_blueprint(health_routes(statuses, version))
-    app.register_blueprint(connector_routes(statuses, control_of))
+    app.register_blueprint(connector_routes(statuses, roster))
+    app.register_blueprint(extract_routes(extractor))
     app.register_blueprint(data_routes(reader, statuses))
     app.register_blueprint(session_routes(gate))
     app.register_blueprint(key_routes(access.keys, access.doorkeeper))

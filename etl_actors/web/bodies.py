@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 from quart import request
 
-from .problems import Problem
+from .problems import Problem, invalid
+
+# No document that a caller may send needs more.
+DEEPEST = 50
 
 
 async def read_body(max_bytes: int) -> bytes:
@@ -21,3 +27,31 @@ async def read_body(max_bytes: int) -> bytes:
 
 def _too_large(max_bytes: int) -> Problem:
     return Problem(413, "Too large", f"the body may be {max_bytes:,} bytes long at most")
+
+
+async def read_json_object(max_bytes: int) -> dict[str, Any]:
+    """The JSON object in the body. 400 for what is no JSON, 422 for another value, 413 for too much of it."""
+    body = await read_body(max_bytes)
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise Problem(400, "Not JSON", f"the body is not JSON that can be read: {error}") from None
+    if not isinstance(value, dict):
+        raise invalid("body", "a JSON object is needed")
+    if _deeper_than(value, DEEPEST):
+        raise invalid("body", f"it is nested more than {DEEPEST} levels deep")
+    return value
+
+
+def _deeper_than(value: Any, levels: int) -> bool:
+    level = [value]
+    for _ in range(levels + 1):
+        level = [
+            child
+            for container in level
+            if isinstance(container, dict | list)
+            for child in (container.values() if isinstance(container, dict) else container)
+        ]
+        if not level:
+            return False
+    return True

@@ -1,14 +1,22 @@
-"""The connectors and how each of them is: ``/api/connectors``."""
+"""The connectors, how each of them is, and how they are changed: ``/api/connectors``.
+
+``ETag`` names the version of a connector's settings. A change that sends it back in ``If-Match`` takes place only while
+it is the newest: of two clients that change one connector at once, the second is told, with 412.
+"""
 
 from __future__ import annotations
 
-from quart import Blueprint, Response
+from quart import Blueprint, Response, request
 
-from .ports import Control, ControlOf, Statuses
+from .bodies import read_json_object
+from .ports import Control, Roster, Statuses
+from .preconditions import etag_header, wanted_etag
 from .problems import Problem, json_response, not_found
 
+MAX_CONNECTOR_BYTES = 1_048_576
 
-def connector_routes(statuses: Statuses, control_of: ControlOf) -> Blueprint:
+
+def connector_routes(statuses: Statuses, roster: Roster) -> Blueprint:
     """The routes of this file."""
     routes = Blueprint("connectors", __name__, url_prefix="/api/connectors")
 
@@ -18,18 +26,35 @@ def connector_routes(statuses: Statuses, control_of: ControlOf) -> Blueprint:
         connectors = statuses.connectors()
         return json_response({"connectors": connectors, "total": len(connectors)})
 
+    @routes.post("")
+    @routes.post("/")
+    async def create() -> Response:
+        entry = await roster.create(await read_json_object(MAX_CONNECTOR_BYTES))
+        connector_id = entry.settings.connector_id
+        response = shown(connector_id, 201)
+        response.headers["Location"] = f"/api/connectors/{connector_id}"
+        return response
+
     @routes.get("/<connector_id>")
     async def one(connector_id: str) -> Response:
-        found = statuses.connector(connector_id)
-        if found is None:
-            raise not_found(f"there is no connector {connector_id!r}")
-        return json_response(found)
+        return shown(connector_id)
+
+    @routes.put("/<connector_id>")
+    async def replace(connector_id: str) -> Response:
+        document = await read_json_object(MAX_CONNECTOR_BYTES)
+        await roster.replace(connector_id, document, etag=wanted_etag(request.headers, current(connector_id)))
+        return shown(connector_id)
+
+    @routes.delete("/<connector_id>")
+    async def delete(connector_id: str) -> Response:
+        await roster.delete(connector_id, etag=wanted_etag(request.headers, current(connector_id)))
+        return Response(b"", status=204)
 
     @routes.get("/<connector_id>/status")
     async def status(connector_id: str) -> Response:
         found = statuses.connector_status(connector_id)
         if found is None:
-            raise not_found(f"there is no connector {connector_id!r}")
+            raise unknown(connector_id)
         return json_response(found)
 
     @routes.post("/<connector_id>/trigger")
@@ -47,12 +72,31 @@ def connector_routes(statuses: Statuses, control_of: ControlOf) -> Blueprint:
         running(connector_id).resume_nowait()
         return await status(connector_id)
 
+    def current(connector_id: str) -> str:
+        entry = roster.entries.get(connector_id)
+        if entry is None:
+            raise unknown(connector_id)
+        return entry.etag
+
+    def shown(connector_id: str, status: int = 200) -> Response:
+        found = statuses.connector(connector_id)
+        if found is None:
+            raise unknown(connector_id)
+        response = json_response(found, status)
+        response.headers["ETag"] = etag_header(current(connector_id))
+        return response
+
     def running(connector_id: str) -> Control:
-        if statuses.connector(connector_id) is None:
-            raise not_found(f"there is no connector {connector_id!r}")
-        control = control_of(connector_id)
-        if control is None:
+        entry = roster.entries.get(connector_id)
+        if entry is None:
+            raise unknown(connector_id)
+        if entry.actor is None:
             raise Problem(409, "Not running", f"connector {connector_id!r} does not run, so there is nothing to do")
-        return control
+        return entry.actor
 
     return routes
+
+
+def unknown(connector_id: str) -> Problem:
+    """404."""
+    return not_found(f"there is no connector {connector_id!r}")

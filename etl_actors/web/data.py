@@ -17,7 +17,7 @@ from quart import Blueprint, Response, request
 
 from ..paging import Key, Page
 from ..wire import ItemRow
-from .export import JSON, OFFERED, export_response
+from .export import JSON, accepted_kind, export_response
 from .ports import Reader, Statuses
 from .problems import json_response, not_found
 from .query import next_link, read_page
@@ -53,6 +53,11 @@ def data_routes(reader: Reader, statuses: Statuses) -> Blueprint:
     @routes.get("/<connector_id>/items/latest")
     async def latest_items(connector_id: str) -> Response:
         await must_exist(connector_id)
+        kind = accepted_kind(request.accept_mimetypes)
+        if kind != JSON:
+            wanted = read_page(_arguments(), unlimited=True)
+            slices = reader.latest_item_slices(connector_id, limit=wanted.limit, offset=wanted.offset)
+            return await export_response(slices, kind, ITEM_COLUMNS)
         wanted = read_page(_arguments())
         rows, total = await reader.latest_items(connector_id, limit=wanted.limit, offset=wanted.offset)
         beyond = wanted.offset + wanted.limit
@@ -87,14 +92,14 @@ def _arguments() -> dict[str, str]:
 
 
 async def _items(reader: Reader, **fixed: str) -> Response:
-    """A page as JSON; everything as CSV or NDJSON where that is what the client accepts."""
+    """A page as JSON; everything as CSV, NDJSON or Parquet where that is what the client accepts."""
     arguments = _arguments() | fixed
-    kind = request.accept_mimetypes.best_match(OFFERED, JSON)
+    kind = accepted_kind(request.accept_mimetypes)
     if kind != JSON:
         wanted = read_page(arguments, unlimited=True)
         # What arrives from now on is not waited for.
         wanted = wanted if wanted.until is not None else replace(wanted, until=datetime.now(UTC))
-        return export_response(reader.item_slices(wanted), kind, ITEM_COLUMNS)
+        return await export_response(reader.item_slices(wanted), kind, ITEM_COLUMNS)
     wanted = read_page(arguments)
     page = await reader.items(wanted)
     return _item_response(page.items, _frame(page, wanted))
@@ -115,7 +120,9 @@ def _item_response(rows: Sequence[Any], frame: dict[str, Any]) -> Response:
             await trio.lowlevel.checkpoint()
         yield b"]," + msgspec.json.encode(frame)[1:]
 
-    return Response(pieces(), content_type="application/json")
+    response = Response(pieces(), content_type=JSON)
+    response.headers.add("Vary", "Accept")
+    return response
 
 
 async def _stream(reader: Reader, keys: Sequence[Key], tail: bytes) -> AsyncIterator[bytes]:

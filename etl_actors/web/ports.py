@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol
@@ -38,8 +38,11 @@ class Reader(Protocol):
     """Answers from the tables. Every call may raise :class:`~etl_actors.errors.StorageUnavailable`."""
 
     async def items(self, wanted: Page) -> ItemPage: ...
-    def item_slices(self, wanted: Page) -> AsyncIterator[Sequence[Any]]: ...
+    def item_slices(self, wanted: Page) -> AsyncGenerator[Sequence[Any], None]: ...
     async def latest_items(self, connector_id: str, *, limit: int, offset: int) -> tuple[Sequence[Any], int]: ...
+    def latest_item_slices(
+        self, connector_id: str, *, limit: int, offset: int
+    ) -> AsyncGenerator[Sequence[Any], None]: ...
     async def response_keys(self, wanted: Page) -> ResponseKeys: ...
     async def response(self, key: Key) -> Any | None: ...
     async def latest_response_key(self, connector_id: str) -> Key | None: ...
@@ -65,8 +68,32 @@ class Control(Protocol):
     def resume_nowait(self) -> None: ...
 
 
-ControlOf = Callable[[str], Control | None]
-"""The control of a connector by its id; None for one that does not run."""
+class Entry(Protocol):
+    """A connector of the roster; ``actor`` is None for one that does not run."""
+
+    @property
+    def etag(self) -> str: ...
+    @property
+    def actor(self) -> Control | None: ...
+
+
+class Roster(Protocol):
+    """Every connector, and how that changes.
+
+    A change raises ConfigError (what was sent is wrong), ConnectorChangeRefused and its children, or NotDrained.
+    """
+
+    @property
+    def entries(self) -> Mapping[str, Entry]: ...
+    async def create(self, document: Mapping[str, Any]) -> Any: ...
+    async def replace(self, connector_id: str, document: Mapping[str, Any], *, etag: str | None) -> Any: ...
+    async def delete(self, connector_id: str, *, etag: str | None) -> None: ...
+
+
+class Extractor(Protocol):
+    """Fetches a url once, stores what came, and tells; raises ConfigError, PollFailed, PayloadRefused and the like."""
+
+    async def extract(self, document: Mapping[str, Any]) -> Any: ...
 
 
 class Subscription(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -11,7 +11,18 @@ from quart import Response
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
-from ..errors import StorageUnavailable
+from ..errors import (
+    ConfigError,
+    ConnectorChangeRefused,
+    ConnectorGone,
+    EtlActorsError,
+    NotDrained,
+    PayloadRefused,
+    PollFailed,
+    StorageUnavailable,
+    TooManyAtOnce,
+    VersionPassed,
+)
 
 log = structlog.get_logger("web")
 
@@ -59,9 +70,28 @@ def problem_response(status: int, title: str, detail: str, errors: list[dict[str
     if errors:
         body["errors"] = errors
     response = Response(msgspec.json.encode(body), status=status, content_type="application/problem+json")
-    if status == 503:
+    if status in {429, 503}:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
+
+
+# What an error of the house means to a caller; the first that fits.
+_MEANINGS: tuple[tuple[type[EtlActorsError], int, str], ...] = (
+    (ConnectorGone, 404, "Not found"),
+    (VersionPassed, 412, "Changed meanwhile"),
+    (ConnectorChangeRefused, 409, "Conflict"),
+    (NotDrained, 503, "Not now"),
+    (TooManyAtOnce, 429, "Too many at once"),
+    (PayloadRefused, 422, "Not mapped"),
+    (PollFailed, 424, "The provider brought nothing"),
+)
+
+
+def _told_as(status: int, title: str) -> Callable[[Exception], Awaitable[Response]]:
+    async def tell(error: Exception) -> Response:
+        return problem_response(status, title, str(error))
+
+    return tell
 
 
 def install_problem_handlers(app: QuartTrio) -> None:
@@ -76,6 +106,15 @@ def install_problem_handlers(app: QuartTrio) -> None:
     @app.errorhandler(StorageUnavailable)
     async def _storage(error: StorageUnavailable) -> Response:
         return problem_response(503, "Database unavailable", f"{error}; try again in a few seconds")
+
+    @app.errorhandler(ConfigError)
+    async def _config(error: ConfigError) -> Response:
+        mistakes = [{"path": path, "message": reason} for _, path, reason in error.mistakes]
+        detail = "; ".join(f"{one['path']}: {one['message']}" if one["path"] else one["message"] for one in mistakes)
+        return problem_response(422, "Not valid", detail, mistakes)
+
+    for kind, status, title in _MEANINGS:
+        app.register_error_handler(kind, _told_as(status, title))
 
     @app.errorhandler(HTTPException)
     async def _http(error: HTTPException) -> Response:

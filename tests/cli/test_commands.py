@@ -29,8 +29,11 @@ def run(*arguments: str, cwd: Path | None = None, **environment: str) -> subproc
 
 @pytest.mark.parametrize(
     "command",
-    [(), ("serve",), ("demo",), ("check",), ("keys",), ("keys", "create"), ("keys", "list"), ("keys", "revoke")],
-)
+    [
+        (), ("serve",), ("demo",), ("check",), ("export",), ("load",),
+        ("keys",), ("keys", "create"), ("keys", "list"), ("keys", "revoke"),
+    ],
+)  # fmt: skip
 def test_help_explains_with_examples(command: tuple[str, ...]) -> None:
     """Every command has its own."""
     done = run(*command, "--help")

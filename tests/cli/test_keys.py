@@ -13,7 +13,7 @@ import pytest
 from etl_actors.keys import KEY_FORM
 
 from ..postgres import reachable_folder
-from ..web.access.conftest import started
+from ..web.started import started
 from .test_commands import run
 
 
@@ -43,7 +43,8 @@ def test_keys_are_made_listed_and_revoked_with_and_without_a_service(folder: Pat
     early = keys("create", "--name", "early bird", data_dir=data_dir)
     assert KEY_FORM.fullmatch(early.strip())
     assert early.count("\n") == 1
-    with started(folder, '[security]\nrequire_keys = "yes"\n', {}) as address:
+    with started(folder, service='[security]\nrequire_keys = "yes"\n') as running:
+        address = running.address
         late = keys("create", "--scope", "write", "--expires-days", "1", data_dir=data_dir).strip()
         assert [status(address, key) for key in (early.strip(), late, "etl_no")] == [200, 200, 401]
         listed = keys("list", data_dir=data_dir)

@@ -14,12 +14,13 @@ from etl_actors.actors.broadcaster import Broadcaster
 from etl_actors.actors.janitor import Janitor
 from etl_actors.actors.loader import Loader
 from etl_actors.actors.transformer import Transformer
-from etl_actors.errors import StorageUnavailable
+from etl_actors.errors import NotDrained, StorageUnavailable
+from etl_actors.ledger import Ledger
 from etl_actors.messages import Batch, Event, Extracted, Item
 from etl_actors.pipeline import Pipeline
 from etl_actors.supervisor import GaveUp
 
-from ..actors.parts import extracted
+from ..actors.parts import extracted, transformed
 
 
 class Numbers:
@@ -42,6 +43,7 @@ class Counting:
 
     def __init__(self, name: str = "one", *, every: float = 1.0, crash_at: int | None = None) -> None:
         self.name = name
+        self.ledger = Ledger()
         self.every = every
         self.crash_at = crash_at
         self.said = 0
@@ -53,7 +55,9 @@ class Counting:
                 self.crash_at = None
                 raise RuntimeError("crashed")
             self.said += 1
-            await extracted_send.send(extracted(self.said, connector_id=self.name))
+            message = extracted(self.said, connector_id=self.name)
+            self.ledger.accept(message.extraction_id, self.name)
+            await extracted_send.send(message)
 
 
 class Memory:
@@ -94,13 +98,19 @@ class Idle:
 
 def drawing(writer: Memory, *connectors: Counting) -> tuple[Pipeline, Broadcaster]:
     """A pipeline of real actors between these ends."""
+    ledger = Ledger()
+    for connector in connectors:
+        connector.ledger = ledger
     broadcaster = Broadcaster(buffer_bytes=1_000_000)
     pipeline = Pipeline(
         connectors={connector.name: connector for connector in connectors},
         transformer=Transformer(lambda connector_id: Numbers(), msgspec.json.encode),
-        loader=Loader(writer, max_batch_rows=100, max_batch_age_seconds=0.1, on_epoch_lost=lambda lost: None),
+        loader=Loader(
+            writer, max_batch_rows=100, max_batch_age_seconds=0.1, on_epoch_lost=lambda lost: None, ledger=ledger
+        ),
         broadcaster=broadcaster,
         janitor=Janitor(Idle()),
+        ledger=ledger,
     )
     return pipeline, broadcaster
 
@@ -199,3 +209,55 @@ async def test_a_connector_that_was_taken_over_ends_alone(autojump_clock: Any) -
         pipeline.stop_nowait(10)
     assert len(writer.prices["lost"]) == 5
     assert len(writer.prices["kept"]) == 25
+
+
+async def test_connectors_come_and_go_while_it_runs(autojump_clock: Any) -> None:
+    """One that is added starts at once; one that is removed is drained; the others notice nothing."""
+    writer, steady, leaving, coming = Memory(), Counting("steady"), Counting("leaving"), Counting("coming")
+    pipeline, _ = drawing(writer, steady, leaving)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pipeline.run)
+        await trio.sleep(5.5)
+        await pipeline.remove("leaving", drain_seconds=10)
+        assert writer.prices["leaving"] == numbers(leaving.said) == numbers(5)
+        assert "connector:leaving" not in {actor.name for actor in pipeline.actors()}
+        pipeline.add_nowait("coming", coming)
+        await trio.sleep(5)
+        pipeline.stop_nowait(10)
+        with pytest.raises(NotDrained):
+            pipeline.add_nowait("late", Counting("late"))
+    assert (len(writer.prices["steady"]), len(writer.prices["coming"])) == (10, 4)
+
+
+async def test_a_removal_says_when_it_cannot_drain(autojump_clock: Any) -> None:
+    """What was read is not stored within the time: the caller is told, and it is stored later all the same."""
+    writer, connector = Memory(seconds=60), Counting()
+    pipeline, _ = drawing(writer, connector)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pipeline.run)
+        await trio.sleep(3.5)
+        with pytest.raises(NotDrained):
+            await pipeline.remove("one", drain_seconds=5)
+        pipeline.stop_nowait(600)
+    assert writer.prices == {"one": numbers(3)}
+
+
+async def test_what_no_connector_read_is_stored_and_its_event_is_known(autojump_clock: Any) -> None:
+    """It takes the way of everything else; when the service stops or the database is away, the caller is told."""
+    writer = Memory()
+    pipeline, broadcaster = drawing(writer)
+    with broadcaster.subscribe() as subscription:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pipeline.run)
+            await trio.sleep(1)
+            event = await pipeline.store(transformed(items=1, connector_id="asked"), seconds=5)
+            assert event is not None
+            assert (event.offset, event.connector_id) == (1, "asked")
+            writer.seconds = 60
+            with pytest.raises(NotDrained):
+                await pipeline.store(transformed(items=1, connector_id="asked"), seconds=5)
+            pipeline.stop_nowait(600)
+            await trio.lowlevel.checkpoint()
+            with pytest.raises(NotDrained):
+                await pipeline.store(transformed(connector_id="asked"), seconds=5)
+        assert [frame async for frame in subscription] == [b"1", b"2"]

@@ -67,7 +67,7 @@ def test_defaults_and_variables(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("auth", "path"),
     [
-        ('type = "bearer"', "auth"),
+        ('type = "bearer"', "auth.token"),
         ('type = "bearer", token = "x", value = "y"', "auth.value"),
         ('type = "bearer", token = "canary\\n"', "auth.token"),
         ('type = "bearer", token = "canary ü"', "auth.token"),

@@ -87,6 +87,18 @@ def test_old_partitions_go_by_the_age_of_their_table() -> None:
     assert max(one.span.end for one in expired) == NOON - 7 * HOUR
 
 
+def test_what_was_taken_over_is_as_old_as_the_takeover() -> None:
+    """However old its rows are, it is kept as long as if it had arrived then; over the cap it goes all the same."""
+    measured, keep = hours(1000, 10) + hours(2, 2), {"api_connector_items": 7 * HOUR}
+    taken_over = NOON - 6 * HOUR
+
+    def expired(hours_later: int, max_bytes: int = 0) -> int:
+        now = NOON + hours_later * HOUR
+        return len(choose_expired(measured, now=now, keep=keep, max_bytes=max_bytes, taken_over=taken_over))
+
+    assert (expired(0), expired(1), expired(0, max_bytes=9 * GIGABYTE)) == (0, 10, 4)
+
+
 def test_over_the_cap_the_oldest_of_any_table_go_first() -> None:
     """Whatever their age, until the rest fits with some room."""
     measured = hours(6, 6) + hours(6, 6, table="api_connector_data")

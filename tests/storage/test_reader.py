@@ -11,6 +11,7 @@ import pytest
 from etl_actors.messages import Item
 from etl_actors.paging import Page
 from etl_actors.storage.opening import Storage
+from etl_actors.wire import ItemRow
 
 from ..actors.parts import RECEIVED, transformed
 from .opened import opened
@@ -115,6 +116,24 @@ async def test_the_newest_item_of_each_pair_is_found_at_once(database: str) -> N
     assert {row["timestamp"] for row in latest if row["coin_symbol"] == "C3"} == {"2025-12-08T16:09:00Z"}
     assert sum(row["coin_symbol"] == "SOL" for row in latest) == 2
     assert len(beyond) == 1
+
+
+async def test_the_newest_of_each_pair_come_in_slices_too(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each pair once, in the same order, however small the slices; limit and offset count."""
+    monkeypatch.setattr("etl_actors.storage.reader.EXPORT_ROWS", 3)
+    async with opened(database) as storage:
+        await fill(storage)
+        rows, _ = await storage.reader.latest_items("one", limit=100, offset=0)
+
+        async def sliced(limit: int, offset: int) -> list[list[ItemRow]]:
+            slices = storage.reader.latest_item_slices("one", limit=limit, offset=offset)
+            return [part async for part in slices]
+
+        whole = await sliced(100, 0)
+        some = await sliced(4, 2)
+    assert [len(part) for part in whole] == [3, 3, 1]
+    assert [row.id for part in whole for row in part] == [row.id for row in rows]
+    assert [row.id for part in some for row in part] == [row.id for row in rows][2:6]
 
 
 async def test_a_response_comes_back_with_its_offset_and_its_digits(database: str) -> None:

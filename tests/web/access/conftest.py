@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,7 +12,7 @@ import httpx
 import pytest
 
 from ...postgres import reachable_folder
-from ...service.running import READY
+from ..started import started
 
 ADMIN_KEY = "canary-admin-key-of-the-tests"
 PROXY = "127.0.0.2"
@@ -31,33 +26,6 @@ failed_keys_per_minute = 5
 """
 
 _hosts = count(10)
-
-
-@contextmanager
-def started(folder: Path, settings: str, environment: dict[str, str]) -> Iterator[str]:
-    """The address of a service without connectors; it must drain and exit 0, without a traceback."""
-    (folder / "config").mkdir(parents=True)
-    (folder / "config" / "service.toml").write_text(settings)
-    hidden = {"DATABASE_URL", "ETL_DATA_DIR", "ETL_ADMIN_KEY"}
-    inherited = {name: value for name, value in os.environ.items() if name not in hidden}
-    command = [sys.executable, "-m", "etl_actors", "serve", "--port", "0"]
-    command += ["--config", str(folder / "config"), "--data-dir", str(folder / "data")]
-    with (
-        (folder / "log").open("wb") as log,
-        subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=log, env=inherited | environment, cwd=folder
-        ) as process,
-    ):
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline().decode()
-            assert line.startswith(READY), (folder / "log").read_text()
-            yield line.removeprefix(READY).strip()
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0
-        finally:
-            process.kill()
-    assert "Traceback" not in (folder / "log").read_text()
 
 
 class Guarded:
@@ -108,8 +76,8 @@ def own_address() -> str:
 def guarded() -> Iterator[Guarded]:
     """A service that asks for keys."""
     folder = reachable_folder()
-    with started(folder, SETTINGS, {"ETL_ADMIN_KEY": ADMIN_KEY, "DEBUG": "1"}) as address:
-        service = Guarded(address, folder)
+    with started(folder, service=SETTINGS, environment={"ETL_ADMIN_KEY": ADMIN_KEY, "DEBUG": "1"}) as running:
+        service = Guarded(running.address, folder)
         yield service
     log = service.log.read_text()
     assert "service.ready" in log
@@ -122,8 +90,8 @@ def unguarded() -> Iterator[str]:
     """The address of a service on loopback, which asks for none."""
     folder = reachable_folder()
     settings = '[server]\ncors_origins = ["http://friend.example"]\n[security]\nrequests_per_minute = 100\n'
-    with started(folder, settings, {}) as address:
-        yield address
+    with started(folder, service=settings) as running:
+        yield running.address
     shutil.rmtree(folder, ignore_errors=True)
 
 

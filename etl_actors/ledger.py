@@ -1,0 +1,66 @@
+"""What was accepted and is not settled yet.
+
+An extraction is *accepted* when its connector hands it on, and *settled* when the loader has stored it, kept it as
+rejected, or learned that it belongs to somebody else. Who must not act before that (a connector is deleted, a caller
+waits for what it extracted) waits here; nothing travels back through the channels.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import trio
+
+from .messages import Event
+
+
+class Settlement:
+    """The end of one extraction: ``event`` is its entry in the log, None when it got none."""
+
+    __slots__ = ("_settled", "connector_id", "event")
+
+    def __init__(self, connector_id: str) -> None:
+        self.connector_id = connector_id
+        self.event: Event | None = None
+        self._settled = trio.Event()
+
+    async def wait(self) -> Event | None:
+        """Until it is settled."""
+        await self._settled.wait()
+        return self.event
+
+    def settle(self, event: Event | None) -> None:
+        """It is settled with ``event``."""
+        self.event = event
+        self._settled.set()
+
+
+class Ledger:
+    """All extractions between a connector and the end of their commit."""
+
+    def __init__(self) -> None:
+        self._open: dict[UUID, Settlement] = {}
+
+    def accept(self, extraction_id: UUID, connector_id: str) -> Settlement:
+        """It is on its way from now on."""
+        settlement = self._open[extraction_id] = Settlement(connector_id)
+        return settlement
+
+    def withdraw(self, extraction_id: UUID) -> None:
+        """It was not handed on after all."""
+        self.settle(extraction_id, None)
+
+    def settle(self, extraction_id: UUID, event: Event | None) -> None:
+        """Its commit is done; one that is not known here is none of ours."""
+        settlement = self._open.pop(extraction_id, None)
+        if settlement is not None:
+            settlement.settle(event)
+
+    def under_way(self, connector_id: str) -> int:
+        """How many of a connector are not settled."""
+        return sum(one.connector_id == connector_id for one in self._open.values())
+
+    async def wait_settled(self, connector_id: str) -> None:
+        """Until nothing of this connector, accepted by now, is under way."""
+        for settlement in [one for one in self._open.values() if one.connector_id == connector_id]:
+            await settlement.wait()

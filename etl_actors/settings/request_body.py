@@ -1,0 +1,89 @@
+"""A connector as it comes over REST: the same schema as in files, with less trust.
+
+Nothing is read from the environment here, or a caller could send our variables to an address of its choice. Secrets
+belong into ``auth`` and not into the url, which is shown. What a GET adds to the settings is ignored when it comes
+back, so that a client can change one key of what it got.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from msgspec.structs import replace
+
+from ..errors import ConfigError
+from .connector import ConnectorSettings
+from .decoding import Mistake, convert
+from .disclosure import sounds_secret
+from .mistakes import connector_mistakes
+
+# What a GET adds to the settings.
+READ_ONLY = frozenset({"state", "origin", "file", "created_at", "updated_at", "trouble"})
+
+
+EXTRACT_ID = "extract"
+EXTRACT_NAME = "Extracted from a URL"
+EXTRACT_KEYS = frozenset({"url", "method", "headers", "params", "auth", "items", "connector_id", "timeout_seconds"})
+
+
+def read_connector(document: dict[str, Any]) -> ConnectorSettings:
+    """The connector in ``document``; :class:`ConfigError` with every mistake, each with the path of its key."""
+    mistakes: list[Mistake] = []
+    stated = copy.deepcopy({key: value for key, value in document.items() if key not in READ_ONLY})
+    mistakes.extend(("", path, "holds a NUL character, which cannot be stored") for path in _with_nul(stated))
+    connector = convert(stated, ConnectorSettings, "", mistakes)
+    if connector is not None:
+        mistakes.extend(("", key, reason) for key, reason in connector_mistakes(connector))
+    if connector is not None and not mistakes:
+        mistakes.extend(("", key, reason) for key, reason in _exposed(connector))
+    if mistakes or connector is None:
+        raise ConfigError(*mistakes)
+    # A connector without a name is shown under its id.
+    return replace(connector, connector_name="") if connector.connector_name == connector.connector_id else connector
+
+
+def read_extract(document: dict[str, Any]) -> ConnectorSettings:
+    """What to fetch once, as the connector that would; :class:`ConfigError` as above."""
+    mistakes = [
+        ("", key, f"unknown key; an extraction has {', '.join(sorted(EXTRACT_KEYS))}")
+        for key in document
+        if key not in EXTRACT_KEYS
+    ]
+    named = "connector_id" in document
+    stated = {key: value for key, value in document.items() if key in EXTRACT_KEYS}
+    try:
+        connector = read_connector({"connector_id": "unnamed", **stated})
+    except ConfigError as error:
+        raise ConfigError(*mistakes, *error.mistakes) from None
+    if mistakes:
+        raise ConfigError(*mistakes)
+    return connector if named else replace(connector, connector_id=EXTRACT_ID, connector_name=EXTRACT_NAME)
+
+
+def _with_nul(value: Any, path: str = "") -> Iterator[str]:
+    if isinstance(value, str) and "\0" in value:
+        yield path
+    elif isinstance(value, dict):
+        for key, child in value.items():
+            yield from _with_nul(key, path)
+            yield from _with_nul(child, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            yield from _with_nul(child, f"{path}[{index}]")
+
+
+def _exposed(connector: ConnectorSettings) -> list[tuple[str, str]]:
+    """Secrets where everybody would see them, and files that a caller must not reach."""
+    found = []
+    if connector.kind == "replay":
+        found.append(("kind", "replay connectors read files of this machine, so only config files can make them"))
+    parts = urlsplit(connector.url)
+    if "@" in parts.netloc:
+        found.append(("url", "it holds a user; give it as auth, type basic, which is kept encrypted"))
+    for name, value in parse_qsl(parts.query):
+        if value and sounds_secret(name):
+            found.append(("url", f"its query holds a secret ({name}); give it in auth or params, which are encrypted"))
+    return found
