@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -193,6 +195,25 @@ def test_long_heads_are_refused(guarded: Guarded) -> None:
         problem(client.get("/healthz", headers={"X-Long": "a" * 17_000}), 431)
         problem(client.get("/healthz?" + "a" * 9_000), 414)
         assert client.get("/healthz", headers={"X-Long": "a" * 200_000}).status_code == 431
+
+
+def test_who_is_refused_while_sending_is_told_so(guarded: Guarded) -> None:
+    """A large body of a stranger: the answer arrives, the connection closes, and the next request works."""
+    with guarded.client() as client:
+        for _ in range(20):
+            refused = client.post("/ws/test", content=b"x" * 3_000_000)
+            problem(refused, 401)
+            assert refused.headers["connection"] == "close"
+            assert client.get("/healthz").status_code == 200
+            problem(client.post("/ws/test", content=b"x" * 9_000), 401)
+
+
+def test_a_connection_that_is_not_used_any_more_is_closed(guarded: Guarded) -> None:
+    """After an answer like before the first request: within Hypercorn's five seconds."""
+    host, port = guarded.address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as idle:
+        idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b"".join(iter(partial(idle.recv, 4096), b"")).startswith(b"HTTP/1.1 200")
 
 
 def test_a_preflight_needs_no_key(guarded: Guarded) -> None:
