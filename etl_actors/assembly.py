@@ -25,6 +25,7 @@ from .pipeline import Pipeline
 from .roster import Keys, Roster
 from .roster_entry import Entry, written_entries
 from .settings import Configuration
+from .sources.targets import target_mistake
 from .storage.opening import Storage
 from .transforms.documents import encode_json
 from .transforms.mapping import Mapping as ItemMapping
@@ -118,7 +119,7 @@ def assemble(
         storage.writer,
         max_batch_rows=service.loader.max_batch_rows,
         max_batch_age_seconds=service.loader.max_batch_age_seconds,
-        on_epoch_lost=lambda lost: pipeline.drop_connectors_nowait(lost),
+        on_epoch_lost=lambda lost: pipeline.drop_connectors_nowait(roster.reading_under(lost)),
         ledger=ledger,
     )
     pipeline = Pipeline(
@@ -131,7 +132,7 @@ def assemble(
         surveyors=surveyors.values(),
         surveyor_of=waiting_for.get,
     )
-    refuse_target = _refuse_nothing
+    refuse_target = _refuse_nothing if service.security.allow_private_targets else _refuse_private
     roster = Roster(
         factory,
         pipeline,
@@ -191,6 +192,11 @@ def _usable(entry: Entry, factory: ActorFactory) -> Entry:
 
 def _refuse_nothing(url: str) -> None:
     return None
+
+
+def _refuse_private(url: str) -> str | None:
+    # A socket's address is judged like any other; which schemes a connector may have is not asked here.
+    return target_mistake(url, schemes=("http", "https", "ws", "wss"))
 
 
 def shipped_tables(configuration: Configuration) -> dict[str, SymbolTable]:

@@ -1,7 +1,8 @@
 """What a configuration means before it runs: calls a minute, an hour and a month, and gigabytes a day. Pure.
 
 Calls follow from intervals, stretched where a limit demands it. Bytes follow from what each connector is expected to
-bring (``expected_response_bytes``, ``expected_items``) and from what a row was measured to take on disk.
+bring (``expected_response_bytes``, ``expected_items``) and from what a row was measured to take on disk. Of a list that
+comes in pages one page a poll is counted: how many there are is not known before it is read.
 """
 
 from __future__ import annotations

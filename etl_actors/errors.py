@@ -91,16 +91,34 @@ class PollFailed(EtlActorsError):
 
     ``retry_after``: seconds the provider asked for, or None. ``refused``: the provider said no (401, 403, 451), so
     asking again soon is pointless. ``banned``: the provider blocks this address (418), so everybody who shares the
-    limit waits.
+    limit waits. ``status``: that of the answer, when there was one.
     """
 
     def __init__(
-        self, reason: str, *, retry_after: float | None = None, refused: bool = False, banned: bool = False
+        self,
+        reason: str,
+        *,
+        retry_after: float | None = None,
+        refused: bool = False,
+        banned: bool = False,
+        status: int | None = None,
     ) -> None:
         self.retry_after = retry_after
         self.refused = refused
         self.banned = banned
+        self.status = status
         super().__init__(reason)
+
+
+class TargetRefused(PollFailed):
+    """A caller over REST may not be taken where this leads: the request was not sent."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, refused=True)
+
+
+class LinkRefused(PollFailed):
+    """The provider named a next page that cannot be asked for: the request was not sent."""
 
 
 class PayloadRefused(EtlActorsError):

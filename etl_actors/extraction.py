@@ -15,6 +15,7 @@ import trio
 from msgspec import Raw, Struct
 
 from .actors.connector_intake import Intake
+from .actors.connector_sweep import Sweep
 from .actors.transformer import Transformer
 from .errors import ConfigError, PayloadRefused, PollFailed, StorageUnavailable, TooManyAtOnce
 from .factory import ActorFactory
@@ -110,7 +111,7 @@ class Extractor:
         send, receive = trio.open_memory_channel[Extracted](1)
         async with send, receive:
             try:
-                await intake.take(reading, send)
+                await intake.take(reading, Sweep(settings, None), send)
             except PollFailed:
                 if not receive.statistics().current_buffer_used:
                     raise

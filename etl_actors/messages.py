@@ -33,7 +33,8 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     """What the next incarnation of a connector continues from; committed with the data it belongs to.
 
     ``fingerprint`` ties it to the url, params and mapping it was made under (16 bytes); ``body_hash`` is the SHA-256 of
-    the last body (32 bytes).
+    the last body (32 bytes; of a list in pages one for each, in their order). ``cursor`` is JSON: the text that the
+    provider is asked to begin after, or that and the place within a list of pages that is not read to its end.
     """
 
     fingerprint: bytes = b""
@@ -50,11 +51,27 @@ class Claim(Struct, frozen=True, kw_only=True):
     checkpoint: Checkpoint
 
 
+class Page(Struct, frozen=True, kw_only=True):
+    """Which part of a provider's list is asked for: ``params`` of its own beside those of the connector, or a ``link``,
+    a whole url that the provider gave, in place of the connector's.
+    """
+
+    params: dict[str, str] = {}
+    link: str | None = None
+
+
+class Onward(Struct, frozen=True, kw_only=True):
+    """What a document says about what comes after it: the token of the ``next_page``, and the ``cursor``, as texts."""
+
+    next_page: str | None = None
+    cursor: str | None = None
+
+
 class Reading(Struct, frozen=True, kw_only=True):
     """What a source read: one whole body, inflated, with what the provider said about it.
 
     ``received_at`` is UTC; ``response_time_ms`` counts from sending the request to the last byte; ``params`` are those
-    of the request.
+    of the request; ``next_link`` is the url that its ``Link`` header leads on to, without credentials.
     """
 
     body: bytes
@@ -63,6 +80,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     etag: str | None = None
     last_modified: str | None = None
     params: dict[str, str] = {}
+    next_link: str | None = None
 
 
 class Extracted(Struct, frozen=True, kw_only=True):

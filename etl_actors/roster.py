@@ -94,6 +94,16 @@ class Roster:
         """Everybody, by id: first those from files, then those made over REST, oldest first."""
         return self._entries
 
+    def reading_under(self, epochs: Mapping[str, int]) -> list[str]:
+        """Those of these connectors that read under that epoch now; who has claimed a newer one did not lose it."""
+        return [
+            connector_id
+            for connector_id, epoch in epochs.items()
+            if (entry := self._entries.get(connector_id)) is not None
+            and entry.actor is not None
+            and entry.actor.epoch == epoch
+        ]
+
     async def create(self, document: Mapping[str, Any]) -> Entry:
         """A new connector, kept and running. ConfigError, ConnectorExists, StorageUnavailable."""
         settings = _read(document, None)

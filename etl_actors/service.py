@@ -9,9 +9,11 @@ import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 
+import httpx
 import structlog
 import trio
 
@@ -22,8 +24,8 @@ from .errors import EtlActorsError, ServiceFailed
 from .factory import Clients
 from .keeping import open_kept
 from .progress import Progress, progress
-from .settings import Configuration
-from .sources.exchange import open_client
+from .settings import Configuration, ServiceSettings
+from .sources.exchange import open_client, open_guarded_client
 from .status import StatusBoard
 from .storage.opening import Storage, open_storage
 from .supervisor import OURS, Supervised
@@ -99,7 +101,7 @@ async def serve(
                 settings.database, settings.retention, configuration.connectors, data_dir=data_dir, progress=step
             ) as storage,
             open_client(settings.upstream, __version__) as trusted,
-            open_client(settings.upstream, __version__) as guarded,
+            _open_guarded(settings) as guarded,
         ):
             keys, kept = await open_kept(storage, configuration, data_dir, environment)
             stored = await storage.reader.symbol_tables()
@@ -147,6 +149,12 @@ async def serve(
         log.info("service.stopped", offset=assembly.loader.statistics().head)
     else:
         raise ServiceFailed(f"what was accepted could not be stored within {settings.server.drain_seconds:g} s")
+
+
+def _open_guarded(settings: ServiceSettings) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+    """Who asks on behalf of REST callers: public addresses only, unless private ones are allowed."""
+    opening = open_client if settings.security.allow_private_targets else open_guarded_client
+    return opening(settings.upstream, __version__)
 
 
 def _status_board(storage: Storage, assembly: Assembly) -> StatusBoard:

@@ -8,20 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from .messages import Item
 
 _encode = msgspec.json.Encoder().encode
 
+Digits = Annotated[Raw, Meta(extra_json_schema={"type": "number"})]
+"""A JSON number with every digit it came with."""
+JsonObject = Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
+"""The text of a JSON object."""
+Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+"""A time as :func:`iso_time` writes it."""
+
 
 class ItemRow(Struct, frozen=True, kw_only=True, gc=False):
-    """An item as clients see it. Numbers and ``extra`` are JSON texts already."""
+    """One coin or pair as a connector reported it at one moment."""
 
+    # What is Raw is JSON text already.
     id: int
     connector_id: str
     api_name: str
@@ -29,14 +37,25 @@ class ItemRow(Struct, frozen=True, kw_only=True, gc=False):
     coin_name: str | None
     coin_symbol: str | None
     quote_symbol: str | None
-    price: Raw | None
-    market_cap: Raw | None
-    volume_24h: Raw | None
-    price_change_24h: Raw | None
+    price: Digits | None
+    market_cap: Digits | None
+    volume_24h: Digits | None
+    price_change_24h: Digits | None
     market_cap_rank: int | None
-    timestamp: str
+    timestamp: Timestamp
     response_time_ms: int | None
-    extra: Raw | None
+    extra: JsonObject | None
+
+
+class ResponseRow(Struct, frozen=True, kw_only=True):
+    """A response as it was received: ``response_data`` is its body."""
+
+    id: int
+    connector_id: str
+    stream_offset: int | None
+    response_data: Raw
+    timestamp: Timestamp
+    response_time_ms: int | None
 
 
 def raw_number(text: str | None) -> Raw | None:

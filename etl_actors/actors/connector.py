@@ -21,12 +21,15 @@ from .connector_alarm import Alarm
 from .connector_diary import Diary
 from .connector_intake import Intake
 from .connector_needs import Backoff, Claiming, Decode, Inspector, Ledger, Limit, Source, Unlimited
+from .connector_pages import read_pages
 from .connector_status import ConnectorStatistics, State, Tally
+from .connector_sweep import Sweep
 from .schedule import Ticks
 
 __all__ = ["Backoff", "Claiming", "ConnectorActor", "ConnectorStatistics", "Decode", "Inspector", "Limit", "Source"]
 
 CLAIM_RETRY_SECONDS = 1.0
+SETTLING_SECONDS = 60.0
 
 
 class ConnectorActor:
@@ -53,6 +56,7 @@ class ConnectorActor:
         self._claim = claim
         self._backoff = backoff
         self._limit: Limit = limit or Unlimited()
+        self._ledger = ledger
         self._stagger_seconds = stagger_seconds
         self._now = now
         self._intake = Intake(connector, decode=decode, inspector=inspector, ledger=ledger, grace_seconds=grace_seconds)
@@ -75,6 +79,11 @@ class ConnectorActor:
             finally:
                 self._running = self._claimed = False
                 self._limit.leave(self.connector_id)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch it reads under; 0 before its first claim."""
+        return self._intake.epoch
 
     def trigger_nowait(self) -> None:
         """Poll now, once, while paused too; the schedule stays as it is, and the provider's limit counts."""
@@ -110,6 +119,10 @@ class ConnectorActor:
         )
 
     async def _wait_claimed(self) -> Claim:
+        if self._ledger is not None:
+            # What an incarnation before read is stored under its epoch, which a claim would end.
+            with trio.move_on_after(SETTLING_SECONDS):
+                await self._ledger.wait_settled(self.connector_id)
         while True:
             try:
                 return await self._claim(self.connector_id)
@@ -141,23 +154,23 @@ class ConnectorActor:
 
     async def _poll(self, extracted_send: trio.MemorySendChannel[Extracted]) -> float:
         """One poll; how many seconds to stay away after it, 0 when it went well."""
-        await self._limit.admit(self._connector.cost)
-        self._alarm.answer()
-        asked = trio.current_time()
+        sweep = Sweep(self._connector, self._intake.checkpoint.cursor)
         try:
-            # Between the return of the source and the intake nothing may wait: a cancellation there would lose what
-            # was read whole. The intake shields itself.
-            reading = await self._source.poll(self._intake.checkpoint)
-            latency = trio.current_time() - asked
-            sent = reading is not None and await self._intake.take(reading, extracted_send)
+            latency, sent = await read_pages(
+                sweep, self._source, self._intake, extracted_send, admit=self._admit, begun=self._alarm.answer
+            )
         except PollFailed as failure:
             hold = self._failed(failure)
         else:
             hold = 0.0
             self._diary.poll_succeeded(self._tally.failures)
             self._tally.succeeded(self._now(), latency, unchanged=not sent)
+            self._diary.pages_left(sweep.cut)
         self._diary.throttling(self._limit.throttled(self.connector_id), self._interval())
         return hold
+
+    async def _admit(self) -> None:
+        await self._limit.admit(self._connector.cost)
 
     def _failed(self, failure: PollFailed) -> float:
         reason = str(failure)

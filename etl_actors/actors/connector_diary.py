@@ -18,6 +18,7 @@ class Diary:
         self._connector_id = connector_id
         self._trouble: str | None = None
         self._throttled = False
+        self._cut = False
 
     def poll_failed(self, reason: str, failures: int, wait_seconds: float) -> None:
         """A warning when the reason is new; the same trouble with other figures in it is the same trouble."""
@@ -52,6 +53,12 @@ class Diary:
         elif self._throttled and not throttled:
             log.info("connector.unthrottled", connector_id=self._connector_id)
         self._throttled = throttled
+
+    def pages_left(self, cut: bool) -> None:
+        """A list has more pages than one poll may read; a line when that begins."""
+        if cut and not self._cut:
+            log.warning("connector.pages_left", connector_id=self._connector_id, setting="pagination.max_pages")
+        self._cut = cut
 
     def paused(self, paused: bool) -> None:
         """Somebody paused it, or let it go on."""

@@ -19,9 +19,12 @@ from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
 from ..errors import PayloadRefused, PollFailed
-from ..messages import Checkpoint, Claim, Extracted, Reading
+from ..messages import Checkpoint, Claim, Extracted, Onward, Reading
 from ..settings import ConnectorSettings
+from .connector_digests import page_digest, with_page_digest
 from .connector_needs import Decode, Inspector, Ledger
+from .connector_place import without_page
+from .connector_sweep import Sweep, count_elements
 
 log = structlog.get_logger("connector")
 
@@ -32,7 +35,7 @@ _LARGE_BYTES = 1_048_576
 
 
 class Intake:
-    """Takes a connector's readings in; ``checkpoint`` is where the next poll continues."""
+    """Takes a connector's readings in; ``checkpoint`` is where the next poll continues, ``epoch`` whose it is."""
 
     def __init__(
         self,
@@ -49,45 +52,82 @@ class Intake:
         self._inspector = inspector
         self._grace_seconds = grace_seconds
         self._fingerprint = connector.fingerprint()
-        self._epoch = 0
+        self.epoch = 0
         self._refused: tuple[bytes, str] | None = None
         self.checkpoint = Checkpoint(fingerprint=self._fingerprint)
 
     def begin(self, claim: Claim) -> None:
         """The connector is ours; what was remembered under other settings no longer counts."""
-        self._epoch = claim.epoch
+        self.epoch = claim.epoch
         self._refused = None
         kept = claim.checkpoint
         same = kept.fingerprint == self._fingerprint
-        self.checkpoint = kept if same else Checkpoint(fingerprint=self._fingerprint, cursor=kept.cursor)
+        self.checkpoint = kept if same else Checkpoint(fingerprint=self._fingerprint, cursor=without_page(kept.cursor))
 
-    async def take(self, reading: Reading, extracted_send: trio.MemorySendChannel[Extracted]) -> bool:
-        """Sends what is new; False when nothing is. PollFailed when the answer is an error or no document."""
+    async def take(self, reading: Reading, sweep: Sweep, extracted_send: trio.MemorySendChannel[Extracted]) -> bool:
+        """Sends what is new, and turns the page; False when nothing is. PollFailed when the answer is an error or no
+        document.
+        """
         with trio.CancelScope(shield=True):
-            digest = await self._digest(reading.body)
-            if digest is not None and digest == self.checkpoint.body_hash:
+            if sweep.in_pages and await _beside(reading.body, sweep.repeats):
+                self.settle(sweep)
+                return False
+            digest, number = await self._digest(reading.body), sweep.number
+            unchanged = digest is not None and digest == page_digest(self.checkpoint.body_hash, number)
+            if unchanged and not sweep.in_pages:
+                sweep.turn(0, Onward(), None)
                 return False
             if digest is not None and self._refused is not None and digest == self._refused[0]:
                 raise PollFailed(self._refused[1])  # it was sent, and kept as rejected, when it was new
-            document, refusal = await self._inspected(reading.body)
-        await self._send(reading, document, refusal, digest, extracted_send)
+            document, refusal = await self._inspected(reading, sweep)
+        checkpoint = self.checkpoint
+        if refusal is None:
+            # A refused body leaves no trace in the checkpoint: the next answer is compared with the last good one.
+            checkpoint = self._advanced(reading, sweep, number, digest)
+        if refusal is None and unchanged:
+            self.checkpoint = checkpoint
+            return False
+        await self._send(reading, document, refusal, checkpoint, extracted_send)
         if refusal is not None:
             self._refused = None if digest is None else (digest, refusal)
             raise PollFailed(refusal)
         return True
 
-    async def _inspected(self, body: bytes) -> tuple[Any, str | None]:
-        """The document, or why it is none that can be mapped. PollFailed when it is an error that is reported."""
+    def settle(self, sweep: Sweep) -> None:
+        """Remember where ``sweep`` has come to without an answer to send: the next one carries it."""
+        self.checkpoint = replace(self.checkpoint, cursor=sweep.stored())
+
+    async def _inspected(self, reading: Reading, sweep: Sweep) -> tuple[Any, str | None]:
+        """The document, or why it is none that can be mapped; turns the page. PollFailed when it is an error that is
+        reported.
+        """
         try:
-            document = await _beside(body, self._decode)
+            document = await _beside(reading.body, self._decode)
+            elements, onward = 0, Onward()
             if self._inspector is not None:
                 said = self._inspector.provider_error(document)
                 if said is not None:
                     raise PollFailed(said)
-                self._inspector.elements(document)
+                mapped = self._inspector.elements(document)
+                if sweep.counts:
+                    elements = count_elements(document, mapped if self._connector.items is not None else None)
+                if sweep.reads_on:
+                    read = self._inspector.onward
+                    onward = await _beside(reading.body, lambda _: read(document))
         except PayloadRefused as error:
             return None, str(error)
+        sweep.turn(elements, onward, reading.next_link)
         return document, None
+
+    def _advanced(self, reading: Reading, sweep: Sweep, number: int, digest: bytes | None) -> Checkpoint:
+        hashes = self.checkpoint.body_hash
+        return replace(
+            self.checkpoint,
+            etag=reading.etag,
+            last_modified=reading.last_modified,
+            body_hash=None if digest is None else with_page_digest(hashes, number, digest, last=sweep.over),
+            cursor=sweep.stored(),
+        )
 
     async def _digest(self, body: bytes) -> bytes | None:
         if self._connector.store != "changed":
@@ -99,17 +139,13 @@ class Intake:
         reading: Reading,
         document: Any,
         refusal: str | None,
-        digest: bytes | None,
+        checkpoint: Checkpoint,
         extracted_send: trio.MemorySendChannel[Extracted],
     ) -> None:
-        checkpoint = self.checkpoint
-        if refusal is None:
-            # A refused body leaves no trace in the checkpoint: the next answer is compared with the last good one.
-            checkpoint = replace(checkpoint, etag=reading.etag, last_modified=reading.last_modified, body_hash=digest)
         extracted = Extracted(
             extraction_id=uuid7(),
             connector_id=self._connector.connector_id,
-            epoch=self._epoch,
+            epoch=self.epoch,
             received_at=reading.received_at,
             response_time_ms=reading.response_time_ms,
             body=reading.body,

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
 import trio
 
 from ..errors import PollFailed
-from ..messages import Checkpoint, Claim, Reading
+from ..messages import Checkpoint, Claim, Onward, Page, Reading
 
 
 class Source(Protocol):
-    """Reads the provider's answer; None when it did not change since ``checkpoint``. Raises PollFailed."""
+    """Reads one page of the provider's answer; None when it did not change since ``checkpoint``. Raises PollFailed."""
 
-    async def poll(self, checkpoint: Checkpoint) -> Reading | None: ...
+    async def poll(self, checkpoint: Checkpoint, page: Page, /) -> Reading | None: ...
 
 
 class Inspector(Protocol):
-    """Knows what an error looks like in an answer that arrived with status 200, and where the elements must be.
+    """Knows what an error looks like in an answer that arrived with status 200, where the elements must be, and where
+    it says what comes after it.
 
-    ``elements`` raises PayloadRefused when they are not there.
+    ``elements`` and ``onward`` raise PayloadRefused when it does not; ``onward`` may be asked in a worker thread.
     """
 
     def provider_error(self, document: Any) -> str | None: ...
 
-    def elements(self, document: Any) -> Any: ...
+    def elements(self, document: Any) -> Sequence[Any]: ...
+
+    def onward(self, document: Any) -> Onward: ...
 
 
 class Decode(Protocol):
@@ -66,6 +70,8 @@ class Ledger(Protocol):
     def accept(self, extraction_id: UUID, connector_id: str, /) -> object: ...
 
     def withdraw(self, extraction_id: UUID, /) -> None: ...
+
+    async def wait_settled(self, connector_id: str, /) -> None: ...
 
 
 class Unlimited:

@@ -50,7 +50,11 @@ class LoaderStatistics(Struct, frozen=True, kw_only=True):
 
 
 class Loader:
-    """Batches, commits, reports. ``on_epoch_lost`` ends the actors of connectors that were taken over."""
+    """Batches, commits, reports.
+
+    ``on_epoch_lost`` is told which connectors were taken over, and the epoch of each that was lost: it ends their
+    actors.
+    """
 
     def __init__(
         self,
@@ -58,7 +62,7 @@ class Loader:
         *,
         max_batch_rows: int,
         max_batch_age_seconds: float,
-        on_epoch_lost: Callable[[frozenset[str]], None],
+        on_epoch_lost: Callable[[dict[str, int]], None],
         ledger: Ledger | None = None,
     ) -> None:
         self._writer = writer
@@ -109,10 +113,11 @@ class Loader:
         try:
             events = await self._write_stubbornly(batch)
         except EpochLost as error:
-            self._on_epoch_lost(error.connector_ids)
+            lost = [part for part in batch.parts if part.connector_id in error.connector_ids]
+            self._on_epoch_lost({part.connector_id: part.epoch for part in lost})
             log.warning("loader.epoch_lost", connectors=sorted(error.connector_ids))
             kept = tuple(part for part in batch.parts if part.connector_id not in error.connector_ids)
-            self._settle(part for part in batch.parts if part.connector_id in error.connector_ids)
+            self._settle(lost)
             if kept:
                 await self._store(replace(batch, parts=kept), loaded_send)
             return

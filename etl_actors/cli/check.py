@@ -44,6 +44,8 @@ def check(config: Path) -> None:
             f"{one.calls('minute'):>11.4g}{one.calls('hour'):>12,.0f}{one.calls('month'):>13,.0f}"
             f"{one.gigabytes_a_day:>9.3f}{' (assumed)' if one.assumed else ''}"
         )
+    if any(one.pagination is not None and one.enabled for one in configuration.connectors):
+        click.echo("where a list comes in pages, one page a poll is counted")
     if found.limits:
         click.echo()
         click.secho(f"{'limit':<26}{'uses':>22}{'allowed':>16}{'share':>9}", bold=True)

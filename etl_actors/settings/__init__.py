@@ -1,7 +1,8 @@
 """Every knob, typed, with its unit and its default, decoded strictly from TOML.
 
-``service.py`` is the service, ``connector.py`` a connector. ``files.py`` reads a folder of both, with ``decoding.py``,
-``interpolation.py`` (the environment) and ``mistakes.py``. ``secret.py`` keeps what must not be seen.
+``service.py`` is the service, ``connector.py`` a connector, ``paging.py`` its pages and its
+cursor. ``files.py`` reads a folder of both, with ``decoding.py``, ``interpolation.py`` (the environment) and
+``mistakes.py``. ``secret.py`` keeps what must not be seen.
 """
 
 from .connector import (
@@ -18,6 +19,7 @@ from .connector import (
     SymbolSettings,
 )
 from .files import Configuration, read_configuration
+from .paging import Cursor, LinkedPages, NumberedPages, OffsetPages, Pages, TokenPages
 from .secret import Secret
 from .service import ServiceSettings
 
@@ -28,13 +30,19 @@ __all__ = [
     "BearerAuth",
     "Configuration",
     "ConnectorSettings",
+    "Cursor",
     "HmacAuth",
     "ItemMapping",
     "LimitSettings",
+    "LinkedPages",
     "NoAuth",
+    "NumberedPages",
     "OAuth2Auth",
+    "OffsetPages",
+    "Pages",
     "Secret",
     "ServiceSettings",
     "SymbolSettings",
+    "TokenPages",
     "read_configuration",
 ]

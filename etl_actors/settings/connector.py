@@ -12,8 +12,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
+from .paging import Cursor, Pages, PagesWord, pages_of
 from .secret import Secret, encode_masked
 from .service import Positive
+from .terms import Expression, Name, Scalar, scalar_text
 
 CONNECTOR_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}\Z"
 RESERVED_IDS = frozenset({"items", "extract", "upload"})
@@ -23,11 +25,8 @@ SECONDS_PER = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "month": 
 LONGEST_INTERVAL_SECONDS = 31_536_000
 LONGEST_TIMEOUT_SECONDS = 3600
 
+HttpMethod = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
 ConnectorId = Annotated[str, Meta(pattern=CONNECTOR_ID)]
-Scalar = str | int | float | bool
-# An empty expression would select nothing and look like a mapping.
-Expression = Annotated[str, Meta(min_length=1)]
-Name = Annotated[str, Meta(min_length=1)]
 
 
 class NoAuth(Struct, frozen=True, forbid_unknown_fields=True, tag="none"):
@@ -146,7 +145,7 @@ class ConnectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     connector_name: str = ""
     source_id: str = ""
     kind: Literal["rest", "websocket", "replay"] = "rest"
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] = "GET"
+    method: HttpMethod = "GET"
     params: dict[str, Scalar] = {}
     headers: dict[str, str] = {}
     interval_seconds: Annotated[float, Meta(ge=0, le=LONGEST_INTERVAL_SECONDS)] = 10
@@ -161,6 +160,8 @@ class ConnectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     expected_response_bytes: Annotated[int, Meta(ge=1)] | None = None  # for the estimates of `check` only
     expected_items: Annotated[int, Meta(ge=0)] | None = None  # for the estimates of `check` only
     items: ItemMapping | None = None
+    pagination: Pages | PagesWord | None = None
+    cursor: Cursor | None = None
 
     @property
     def api_name(self) -> str:
@@ -169,15 +170,11 @@ class ConnectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def request_params(self) -> dict[str, str]:
         """The query as text; booleans as JSON writes them."""
-        return {name: _scalar_text(value) for name, value in self.params.items()}
+        return {name: scalar_text(value) for name, value in self.params.items()}
 
     def fingerprint(self) -> bytes:
         """16 bytes that change when url, params or mapping do, and what was read before no longer counts."""
-        identity = (self.url, self.method, self.params, self.headers, self.error, self.items)
+        identity: list[object] = [self.url, self.method, self.params, self.headers, self.error, self.items]
+        if self.pagination is not None:
+            identity.append(pages_of(self.pagination))
         return hashlib.sha256(msgspec.json.encode(identity, enc_hook=encode_masked)).digest()[:16]
-
-
-def _scalar_text(value: Scalar) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)

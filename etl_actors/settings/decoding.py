@@ -75,7 +75,7 @@ def _explain(error: msgspec.ValidationError, kind: type) -> tuple[str, str]:
         reason = "unknown key" + _hint(unknown["name"], _known_keys(kind))
     if reason == "Expected `array`, got `object`":
         reason = f"write [[{path}]], with two brackets: there may be many"
-    choices = _choices(kind, path.rsplit(".", 1)[-1]) if "invalid" in reason.lower() else []
+    choices = _choices(kind, path) if "invalid" in reason.lower() else []
     if choices:
         reason += f"; choose one of {', '.join(choices)}"
     return path, reason[0].lower() + reason[1:] if reason[:1].isupper() else reason
@@ -92,15 +92,19 @@ def _known_keys(kind: type) -> set[str]:
     return {member.encode_name for struct in _structs(kind) for member in struct.fields}
 
 
-def _choices(kind: type, key: str) -> list[str]:
-    """What may stand at ``key``, where the schema lists it."""
+def _choices(kind: type, path: str) -> list[str]:
+    """What may stand at ``path``, where the schema lists it."""
+    *above, key = path.split(".")
     found: set[str] = set()
     for struct in _structs(kind):
-        if key == "type" and struct.tag is not None:
-            found.add(repr(struct.tag))
         for member in struct.fields:
-            if member.encode_name == key and isinstance(member.type, msgspec.inspect.LiteralType):
-                found.update(map(repr, member.type.values))
+            variants = [member.type, *getattr(member.type, "types", ())]
+            if member.encode_name == key:
+                literals = [one for one in variants if isinstance(one, msgspec.inspect.LiteralType)]
+                found.update(repr(value) for one in literals for value in one.values)
+            if key == "type" and above and member.encode_name == above[-1]:
+                tables = [one for one in variants if isinstance(one, msgspec.inspect.StructType)]
+                found.update(repr(table.tag) for table in tables if table.tag is not None)
     return sorted(found)
 
 

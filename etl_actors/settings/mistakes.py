@@ -20,6 +20,7 @@ from .connector import (
     NoAuth,
     OAuth2Auth,
 )
+from .paging_mistakes import paging_mistakes
 from .service import ServiceSettings
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -80,6 +81,7 @@ def connector_mistakes(connector: ConnectorSettings) -> list[tuple[str, str]]:
         elif not _HEADER_VALUE.fullmatch(value):
             found.append((f"headers.{name}", "a header holds one line of visible characters"))
     found.extend(_auth_mistakes(connector))
+    found.extend(paging_mistakes(connector))
     return found
 
 

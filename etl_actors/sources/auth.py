@@ -52,3 +52,13 @@ def authenticator(
             return ClientCredentials(auth, client, timeout_seconds) if given else NoCredentials()
         case _:
             assert_never(auth)
+
+
+def query_names(auth: Auth) -> frozenset[str]:
+    """The query parameters that ``auth`` adds to a request."""
+    match auth:
+        case ApiKeyAuth(param=param) if param:
+            return frozenset({param})
+        case HmacAuth():
+            return frozenset({auth.timestamp_param, auth.signature_param, "recvWindow"})
+    return frozenset()

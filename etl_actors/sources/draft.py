@@ -27,6 +27,11 @@ class Draft:
             self._merge(params)
 
     @property
+    def url(self) -> httpx.URL:
+        """The whole url, credentials in its query included."""
+        return self._url
+
+    @property
     def query(self) -> bytes:
         """The query as it will be sent."""
         return self._url.query

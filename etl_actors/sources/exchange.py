@@ -24,6 +24,8 @@ from ..errors import PollFailed
 from ..settings.service import Upstream
 from .discretion import keep_queries_out_of_logs
 from .gathering import Gathering, too_large
+from .guard import AddressGuard
+from .guarded_transport import GuardedTransport
 from .inflate import ACCEPTED, inflater_for
 from .progress import Phase, Progress
 from .trouble import FOREIGN, is_foreign, late, sentence_for
@@ -50,15 +52,38 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 @asynccontextmanager
 async def open_client(upstream: Upstream, version: str) -> AsyncIterator[httpx.AsyncClient]:
-    """The one client all sources share; proxies and certificates of the environment are honoured."""
-    keep_queries_out_of_logs()
-    headers = {"User-Agent": upstream.user_agent or f"etl-actors/{version} (+{PROJECT_URL})", "Accept": "*/*"}
-    # Connectors share the client and must not share a session.
-    no_cookies = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
-    async with httpx.AsyncClient(
-        headers=headers, limits=_LIMITS, cookies=no_cookies, follow_redirects=False, trust_env=True
-    ) as client:
+    """The one client all sources of config files share; proxies and certificates of the environment are honoured."""
+    async with _client(upstream, version, trust_env=True) as client:
         yield client
+
+
+@asynccontextmanager
+async def open_guarded_client(
+    upstream: Upstream, version: str, *, guard: AddressGuard | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
+    """The client of everything a REST caller asks for: it reaches public addresses only.
+
+    Requests for others end as :class:`~etl_actors.errors.TargetRefused`. No proxy of the environment is used, since it
+    would resolve names and connect in our place, and no ``.netrc``; certificates of the environment are honoured.
+    """
+    transport = GuardedTransport(guard or AddressGuard(), _LIMITS)
+    async with _client(upstream, version, trust_env=False, transport=transport) as client:
+        yield client
+
+
+def _client(
+    upstream: Upstream, version: str, *, trust_env: bool, transport: httpx.AsyncBaseTransport | None = None
+) -> httpx.AsyncClient:
+    keep_queries_out_of_logs()
+    return httpx.AsyncClient(
+        headers={"User-Agent": upstream.user_agent or f"etl-actors/{version} (+{PROJECT_URL})", "Accept": "*/*"},
+        limits=_LIMITS,
+        # Connectors share the client and must not share a session.
+        cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
+        follow_redirects=False,
+        trust_env=trust_env,
+        transport=transport,
+    )
 
 
 async def fetch(

@@ -1,29 +1,32 @@
 """A source that asks one url: builds the request of a connector, and reads what its status means.
 
 A 2xx is a reading, a 304 is "nothing new", and everything else is :class:`~etl_actors.errors.PollFailed`. After a 401
-the request is sent once more when other credentials can be had.
+the request is sent once more when other credentials can be had. Of a list that comes in pages one page is read.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import httpx
 
 from ..errors import PollFailed
-from ..messages import Checkpoint, Reading
+from ..messages import Checkpoint, Page, Reading
 from ..settings import ConnectorSettings
+from ..settings.disclosure import sounds_secret
 from ..settings.service import Upstream
+from .addressing import Addressing
 from .auth import authenticator
 from .credentials import forms
 from .draft import Draft
+from .echoes import without_echoes
 from .exchange import Answer, fetch
+from .link_header import next_target
 from .verdict import failure
 
 _LONGEST_VALIDATOR = 1024
-_SECRETIVE = re.compile(r"auth|key|token|secret|cookie|pass|signature", re.IGNORECASE)
+WHOLE = Page()
 
 
 class RestSource:
@@ -44,22 +47,22 @@ class RestSource:
         self._observe = observe
         self._now = now
         self._fingerprint = connector.fingerprint()
-        self._params = connector.request_params()
+        self._addressing = Addressing(connector)
         self._auth = authenticator(connector.auth, client, timeout_seconds=connector.timeout_seconds, now=now)
 
-    async def poll(self, checkpoint: Checkpoint) -> Reading | None:
+    async def poll(self, checkpoint: Checkpoint, page: Page = WHOLE) -> Reading | None:
         """What the provider says now; None when it says that nothing changed since ``checkpoint``."""
-        draft, answer = await self._ask(checkpoint)
+        draft, answer = await self._ask(checkpoint, page)
         if answer.status == 401 and self._auth.denied(draft):
-            draft, answer = await self._ask(checkpoint)
+            draft, answer = await self._ask(checkpoint, page)
         if 200 <= answer.status < 300:
-            return self._reading(answer)
+            return self._reading(answer, page, draft.url)
         if answer.status == 304 and ("if-none-match" in draft.headers or "if-modified-since" in draft.headers):
             return None
         raise failure(answer, self._secrets())
 
-    async def _ask(self, checkpoint: Checkpoint) -> tuple[Draft, Answer]:
-        draft, request = await self._request(checkpoint)
+    async def _ask(self, checkpoint: Checkpoint, page: Page) -> tuple[Draft, Answer]:
+        draft, request = await self._request(checkpoint, page)
         answer = await fetch(
             self._client,
             request,
@@ -71,14 +74,9 @@ class RestSource:
             self._observe(answer.headers)
         return draft, answer
 
-    async def _request(self, checkpoint: Checkpoint) -> tuple[Draft, httpx.Request]:
+    async def _request(self, checkpoint: Checkpoint, page: Page) -> tuple[Draft, httpx.Request]:
         try:
-            draft = Draft(
-                self._connector.method,
-                self._connector.url,
-                params=self._params,
-                headers=self._connector.headers | self._validators(checkpoint),
-            )
+            draft = self._addressing.draft(page, self._connector.headers | self._validators(checkpoint))
             await self._auth.apply(draft)
             return draft, draft.request(self._client)
         except (httpx.InvalidURL, ValueError):
@@ -89,29 +87,33 @@ class RestSource:
             raise PollFailed(reason) from None
 
     def _validators(self, checkpoint: Checkpoint) -> dict[str, str]:
+        # They belong to one url: those of one page, or of what came after one cursor, say nothing about another.
+        if self._connector.pagination is not None or self._connector.cursor is not None:
+            return {}
         # With store = "all" every answer is wanted whole, the same one again too.
         if self._connector.store != "changed" or checkpoint.fingerprint != self._fingerprint:
             return {}
         told = {"If-None-Match": checkpoint.etag, "If-Modified-Since": checkpoint.last_modified}
         return {name: value for name, value in told.items() if value}
 
-    def _reading(self, answer: Answer) -> Reading:
+    def _reading(self, answer: Answer, page: Page, asked: httpx.URL) -> Reading:
         return Reading(
-            body=answer.body,
+            body=without_echoes(answer.body, self._secrets()),
             received_at=answer.received_at,
             response_time_ms=answer.response_time_ms,
             etag=_validator(answer.headers.get("etag")),
             last_modified=_validator(answer.headers.get("last-modified")),
-            params=self._params,
+            params=self._addressing.params | page.params,
+            next_link=self._addressing.next_link(next_target(answer.headers.get("link")), asked),
         )
 
     def _secrets(self) -> list[str]:
         """What the provider may repeat and must not be shown: credentials, and what hides in headers and params."""
         hidden = [
             value
-            for table in (self._connector.headers, self._params)
+            for table in (self._connector.headers, self._addressing.params)
             for name, value in table.items()
-            if _SECRETIVE.search(name)
+            if sounds_secret(name)
         ]
         return self._auth.secrets() + forms(hidden)
 

@@ -34,6 +34,7 @@ def failure(answer: Answer, secrets: Iterable[str]) -> PollFailed:
         retry_after=retry_after,
         refused=answer.status in _REFUSALS or unsaid,
         banned=answer.status == _BANNED,
+        status=answer.status,
     )
 
 

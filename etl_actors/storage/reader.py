@@ -44,17 +44,6 @@ class ResponseKeys(Struct, frozen=True):
     next_key: Key | None = None
 
 
-class ResponseRow(Struct, frozen=True, kw_only=True):
-    """A stored response as clients see it."""
-
-    id: int
-    connector_id: str
-    stream_offset: int | None
-    response_data: Raw
-    timestamp: str
-    response_time_ms: int | None
-
-
 class Reader:
     """Answers the questions of the web room from the tables."""
 
@@ -135,7 +124,7 @@ class Reader:
         keys = [(at, row_id) for at, row_id in rows[: page.limit]]
         return ResponseKeys(keys=keys, total=total, next_key=keys[-1] if more else None)
 
-    async def response(self, key: Key) -> ResponseRow | None:
+    async def response(self, key: Key) -> wire.ResponseRow | None:
         """One response, or None when retention was faster."""
         async with self._pool.connection() as connection:
             rows = await _fetch_all(
@@ -148,7 +137,7 @@ class Reader:
         if not rows:
             return None
         row_id, connector_id, offset, text, at, elapsed = rows[0]
-        return ResponseRow(
+        return wire.ResponseRow(
             id=row_id,
             connector_id=connector_id,
             stream_offset=offset,

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import ConfigError, PayloadRefused
-from ..messages import Item
-from ..settings import ConnectorSettings, ItemMapping
+from ..messages import Item, Onward
+from ..settings import ConnectorSettings, ItemMapping, TokenPages
 from .complaints import provider_sentence
+from .continuation import Continuation
 from .documents import contains_nul, encode_json
 from .expressions import EVALUATION_ERRORS, Expression, compile_expression, is_truthy
 from .fields import CONVERTERS
@@ -38,6 +39,7 @@ class Mapping:
         self._file, self._connector_id = file, settings.connector_id
         self._mistakes: list[tuple[str, str, str]] = []
         self._error = self._compile("error", settings.error)
+        self._continuation = self._compile_continuation(settings, MappingFunctions(symbols))
         items = items or ItemMapping()
         self._single = items.single
         self._each = self._compile("items.each", items.each) or _EVERYTHING
@@ -57,14 +59,27 @@ class Mapping:
         )
         self._named_by_request = "coin_symbol" in used and "coin_symbol" not in self._telling
 
-    def _compile(self, key: str, text: str | None) -> Expression | None:
+    def _compile(self, key: str, text: str | None, functions: MappingFunctions | None = None) -> Expression | None:
         if text is None:
             return None
         try:
-            return compile_expression(text, self._functions, file=self._file, place=f"{self._connector_id}.{key}")
+            functions = functions or self._functions
+            return compile_expression(text, functions, file=self._file, place=f"{self._connector_id}.{key}")
         except ConfigError as error:
             self._mistakes.extend(error.mistakes)
             return None
+
+    def _compile_continuation(self, settings: ConnectorSettings, functions: MappingFunctions) -> Continuation:
+        functions.params = self._params
+        pages, cursor = settings.pagination, settings.cursor
+        return Continuation(
+            self._compile("pagination.from", pages.from_ if isinstance(pages, TokenPages) else None, functions),
+            self._compile("cursor.from", cursor.from_ if cursor is not None else None, functions),
+        )
+
+    def onward(self, document: Any) -> Onward:
+        """What ``document`` says about what comes after it; may be asked in a worker thread."""
+        return self._continuation.onward(document)
 
     def provider_error(self, document: Any) -> str | None:
         """One sentence made of what the provider says, when ``document`` is an error it reports; else None."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from quart import Response, send_from_directory
+from quart import Response
 from quart_trio import QuartTrio
 
 from .access import AccessPolicy, install_gate
 from .access.sockets import hold_sockets_to_keys
+from .assets import asset_response
 from .bodies import install_unread_bodies
 from .connectors import connector_routes
 from .data import data_routes
@@ -16,6 +17,8 @@ from .extract import extract_routes
 from .health import health_routes
 from .keys import key_routes
 from .live import live_routes
+from .openapi.documented import hidden
+from .openapi.pages import documentation_routes
 from .origins import install_origin_checks
 from .ports import Extractor, Publisher, Reader, Roster, Statuses
 from .problems import install_problem_handlers
@@ -40,6 +43,8 @@ def create_app(
     """The application, ready to be served."""
     app = QuartTrio("etl_actors", static_folder=None)
     app.url_map.strict_slashes = False
+    # Otherwise an id with slashes would be answered with a redirection to a path without them.
+    app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
     # An answer lasts as long as its client reads; what is stuck is ended by the kernel (see listener.py).
     app.config["RESPONSE_TIMEOUT"] = None
@@ -56,14 +61,13 @@ def create_app(
     app.register_blueprint(session_routes(gate))
     app.register_blueprint(key_routes(access.keys, access.doorkeeper))
     app.register_blueprint(live_routes(publisher, position_seconds=position_seconds))
+    app.register_blueprint(documentation_routes(version, keys_required=access.keys_required))
 
     @app.get("/dashboard")
     @app.get("/dashboard/<path:name>")
+    @hidden
     async def dashboard(name: str = "index.html") -> Response:
-        response = await send_from_directory(DASHBOARD, name)
-        # Asked for again each time (an ETag answers most), so that nobody sees the page of an older version.
-        response.headers["Cache-Control"] = "no-cache"
-        return response
+        return await asset_response(DASHBOARD, name)
 
     hold_sockets_to_keys(app, access.doorkeeper)
     return app

@@ -8,12 +8,25 @@ from __future__ import annotations
 
 from quart import Blueprint, Response, request
 
+from ..settings import ConnectorSettings
+from . import examples
+from .answers import Connector, ConnectorsAnswer, ConnectorStatus
 from .bodies import read_json_object
+from .openapi.documented import Answer, Body, documented
 from .ports import Control, Roster, Statuses
 from .preconditions import etag_header, wanted_etag
 from .problems import Problem, json_response, not_found
 
 MAX_CONNECTOR_BYTES = 1_048_576
+ETAG = {"ETag": "The version of its settings, for `If-Match`."}
+LOCATION = {"Location": "Where it is."}
+IF_MATCH = {"If-Match": "The ETag that the change was made from; 412 when it is not the newest any more."}
+CONNECTOR_BODY = Body(
+    {"application/json": ConnectorSettings},
+    "As in a config file. `***` in the place of a secret keeps the stored one.",
+    examples={"ten lines": examples.CONNECTOR_SENT},
+)
+AS_IT_IS = Answer(ConnectorStatus, "How it is at this moment.", examples.CONNECTOR_STATUS)
 
 
 def connector_routes(statuses: Statuses, roster: Roster) -> Blueprint:
@@ -22,12 +35,20 @@ def connector_routes(statuses: Statuses, roster: Roster) -> Blueprint:
 
     @routes.get("")
     @routes.get("/")
+    @documented("List the connectors", answers={200: Answer(ConnectorsAnswer, "All of them.", examples.CONNECTORS)})
     async def every() -> Response:
         connectors = statuses.connectors()
         return json_response({"connectors": connectors, "total": len(connectors)})
 
     @routes.post("")
     @routes.post("/")
+    @documented(
+        "Make a connector",
+        scope="write",
+        body=CONNECTOR_BODY,
+        answers={201: Answer(Connector, "It is kept and runs.", examples.MADE, headers=ETAG | LOCATION)},
+        problems=(409, 422, 503),
+    )
     async def create() -> Response:
         entry = await roster.create(await read_json_object(MAX_CONNECTOR_BYTES))
         connector_id = entry.settings.connector_id
@@ -36,21 +57,43 @@ def connector_routes(statuses: Statuses, roster: Roster) -> Blueprint:
         return response
 
     @routes.get("/<connector_id>")
+    @documented(
+        "Show a connector",
+        answers={
+            200: Answer(Connector, "Its settings, secrets masked, and its state.", examples.CONNECTOR, headers=ETAG)
+        },
+    )
     async def one(connector_id: str) -> Response:
         return shown(connector_id)
 
     @routes.put("/<connector_id>")
+    @documented(
+        "Replace a connector",
+        scope="write",
+        headers=IF_MATCH,
+        body=CONNECTOR_BODY,
+        answers={200: Answer(Connector, "It is kept and runs as it is now.", examples.MADE, headers=ETAG)},
+        problems=(409, 412, 422, 503),
+    )
     async def replace(connector_id: str) -> Response:
         document = await read_json_object(MAX_CONNECTOR_BYTES)
         await roster.replace(connector_id, document, etag=wanted_etag(request.headers, current(connector_id)))
         return shown(connector_id)
 
     @routes.delete("/<connector_id>")
+    @documented(
+        "Delete a connector",
+        scope="write",
+        headers=IF_MATCH,
+        answers={204: Answer(None, "What it had read is stored, and it is gone.")},
+        problems=(409, 412, 503),
+    )
     async def delete(connector_id: str) -> Response:
         await roster.delete(connector_id, etag=wanted_etag(request.headers, current(connector_id)))
         return Response(b"", status=204)
 
     @routes.get("/<connector_id>/status")
+    @documented("How a connector is", answers={200: AS_IT_IS})
     async def status(connector_id: str) -> Response:
         found = statuses.connector_status(connector_id)
         if found is None:
@@ -58,16 +101,19 @@ def connector_routes(statuses: Statuses, roster: Roster) -> Blueprint:
         return json_response(found)
 
     @routes.post("/<connector_id>/trigger")
+    @documented("Poll now", scope="write", answers={200: AS_IT_IS}, problems=(409,))
     async def trigger(connector_id: str) -> Response:
         running(connector_id).trigger_nowait()
         return await status(connector_id)
 
     @routes.post("/<connector_id>/pause")
+    @documented("Pause a connector", scope="write", answers={200: AS_IT_IS}, problems=(409,))
     async def pause(connector_id: str) -> Response:
         running(connector_id).pause_nowait()
         return await status(connector_id)
 
     @routes.post("/<connector_id>/resume")
+    @documented("Resume a connector", scope="write", answers={200: AS_IT_IS}, problems=(409,))
     async def resume(connector_id: str) -> Response:
         running(connector_id).resume_nowait()
         return await status(connector_id)

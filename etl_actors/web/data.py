@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import trio
@@ -16,14 +17,29 @@ from msgspec.structs import replace
 from quart import Blueprint, Response, request
 
 from ..paging import Key, Page
-from ..wire import ItemRow
-from .export import JSON, accepted_kind, export_response
+from ..wire import ItemRow, ResponseRow
+from . import examples
+from .answers import ItemsAnswer, ResponsesAnswer
+from .export import CSV, JSON, NDJSON, PARQUET, accepted_kind, export_response
+from .openapi.documented import Answer, documented
+from .parameters import single_values
 from .ports import Reader, Statuses
-from .problems import json_response, not_found
-from .query import next_link, read_page
+from .problems import invalid, json_response, not_found
+from .query import CONNECTOR, EXCHANGE, ITEM_FILTERS, PAGING, RESPONSE_FILTERS, next_link, read_page
 
 SLICE_ROWS = 500
 ITEM_COLUMNS = ItemRow.__struct_fields__
+ITEMS = Answer(
+    ItemsAnswer,
+    "A page of items; by `Accept` all items as CSV, NDJSON or Parquet.",
+    examples.ITEMS,
+    media={
+        CSV: {"type": "string", "description": "A header line, then an item a line."},
+        NDJSON: {"type": "string", "description": "An item a line, each as in the JSON answer."},
+        PARQUET: {"type": "string", "format": "binary", "description": "Numbers are texts with every digit."},
+    },
+)
+RESPONSES = Answer(ResponsesAnswer, "A page of responses.", examples.RESPONSES)
 
 
 def data_routes(reader: Reader, statuses: Statuses) -> Blueprint:
@@ -38,19 +54,28 @@ def data_routes(reader: Reader, statuses: Statuses) -> Blueprint:
 
     @routes.get("/items")
     @routes.get("/items/")
+    @documented("List items", parameters=(*ITEM_FILTERS, CONNECTOR), answers={200: ITEMS}, problems=(406, 503))
     async def items() -> Response:
         return await _items(reader)
 
     @routes.get("/items/<connector_id>")
+    @documented("List the items of a connector", parameters=ITEM_FILTERS, answers={200: ITEMS}, problems=(406, 503))
     async def items_of_connector(connector_id: str) -> Response:
         await must_exist(connector_id)
         return await _items(reader, connector_id=connector_id)
 
     @routes.get("/items/symbol/<path:symbol>")
+    @documented(
+        "List the items of a symbol",
+        parameters=(*RESPONSE_FILTERS, EXCHANGE, CONNECTOR),
+        answers={200: ITEMS},
+        problems=(503,),
+    )
     async def items_of_symbol(symbol: str) -> Response:
         return await _items(reader, symbol=symbol)
 
     @routes.get("/<connector_id>/items/latest")
+    @documented("The newest item of each pair", parameters=PAGING, answers={200: ITEMS}, problems=(406, 503))
     async def latest_items(connector_id: str) -> Response:
         await must_exist(connector_id)
         kind = accepted_kind(request.accept_mimetypes)
@@ -61,21 +86,30 @@ def data_routes(reader: Reader, statuses: Statuses) -> Blueprint:
         wanted = read_page(_arguments())
         rows, total = await reader.latest_items(connector_id, limit=wanted.limit, offset=wanted.offset)
         beyond = wanted.offset + wanted.limit
-        more = f"{request.path}?limit={wanted.limit}&offset={beyond}" if beyond < total else None
+        more = f"{_path()}?limit={wanted.limit}&offset={beyond}" if beyond < total else None
         frame = {"total": total, "limit": wanted.limit, "offset": wanted.offset, "next": more}
         return _item_response(rows, frame)
 
-    @routes.get("")
     @routes.get("/")
+    @routes.get("")
+    @documented("List responses", parameters=(*RESPONSE_FILTERS, CONNECTOR), answers={200: RESPONSES}, problems=(503,))
     async def responses() -> Response:
         return await _responses(reader, read_page(_arguments()))
 
     @routes.get("/<connector_id>")
+    @documented(
+        "List the responses of a connector", parameters=RESPONSE_FILTERS, answers={200: RESPONSES}, problems=(503,)
+    )
     async def responses_of_connector(connector_id: str) -> Response:
         await must_exist(connector_id)
         return await _responses(reader, read_page(_arguments(), connector_id=connector_id))
 
     @routes.get("/<connector_id>/latest")
+    @documented(
+        "The newest response of a connector",
+        answers={200: Answer(ResponseRow, "It, as an object.", examples.RESPONSE)},
+        problems=(503,),
+    )
     async def latest_response(connector_id: str) -> Response:
         await must_exist(connector_id)
         key = await reader.latest_response_key(connector_id)
@@ -88,7 +122,12 @@ def data_routes(reader: Reader, statuses: Statuses) -> Blueprint:
 
 
 def _arguments() -> dict[str, str]:
-    return request.args.to_dict()
+    return single_values(request.args)
+
+
+def _path() -> str:
+    """The path as a link may say it."""
+    return quote(request.path)
 
 
 async def _items(reader: Reader, **fixed: str) -> Response:
@@ -106,6 +145,9 @@ async def _items(reader: Reader, **fixed: str) -> Response:
 
 
 async def _responses(reader: Reader, wanted: Page) -> Response:
+    for name in ("symbol", "exchange"):
+        if getattr(wanted, name) is not None:
+            raise invalid(f"query.{name}", f"a response is not of one {name}; /api/data/items can be filtered by it")
     page = await reader.response_keys(wanted)
     tail = msgspec.json.encode(_frame(page, wanted))
     return Response(_stream(reader, page.keys, tail), content_type="application/json")
@@ -143,5 +185,5 @@ def _frame(page: Any, wanted: Page) -> dict[str, Any]:
     return frame | {
         "limit": wanted.limit,
         "offset": wanted.offset,
-        "next": next_link(request.path, _arguments(), page.next_key),
+        "next": next_link(_path(), _arguments(), page.next_key),
     }

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from quart import Blueprint, Response
 
+from . import examples
+from .answers import ExtractAnswer, ExtractBody
 from .bodies import read_json_object
+from .openapi.documented import Answer, Body, documented
 from .ports import Extractor
 from .problems import json_response
 
@@ -16,6 +19,13 @@ def extract_routes(extractor: Extractor) -> Blueprint:
     routes = Blueprint("extract", __name__)
 
     @routes.post("/api/data/extract")
+    @documented(
+        "Fetch a url once",
+        scope="write",
+        body=Body({"application/json": ExtractBody}, examples={"with a mapping": examples.EXTRACT_SENT}),
+        answers={200: Answer(ExtractAnswer, "What came; it is stored.", examples.EXTRACTED)},
+        problems=(422, 424, 429, 503),
+    )
     async def extract() -> Response:
         return json_response(await extractor.extract(await read_json_object(MAX_REQUEST_BYTES)))
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from quart import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from . import examples
+from .answers import Alive, NotReady, Ready, Root, Status
+from .openapi.documented import Answer, documented
 from .ports import Statuses
 from .problems import json_response
 
@@ -14,16 +17,39 @@ def health_routes(statuses: Statuses, version: str) -> Blueprint:
     routes = Blueprint("health", __name__)
 
     @routes.get("/")
+    @documented(
+        "Which service this is",
+        scope=None,
+        answers={
+            200: Answer(Root, "It answers.", {"status": "ok", "service": "etl-actors", "version": version}),
+            303: Answer(
+                None, "A browser, which accepts HTML, is sent to the dashboard.", headers={"Location": "Where."}
+            ),
+        },
+    )
     async def root() -> Response | WerkzeugResponse:
         if "text/html" in request.headers.get("Accept", ""):
             return redirect("/dashboard", code=303)
         return json_response({"status": "ok", "service": "etl-actors", "version": version})
 
     @routes.get("/healthz")
+    @documented("Is it alive?", scope=None, answers={200: Answer(Alive, "It is.", {"status": "ok"})})
     async def healthz() -> Response:
         return json_response({"status": "ok"})
 
     @routes.get("/readyz")
+    @documented(
+        "Is it ready?",
+        scope=None,
+        answers={
+            200: Answer(Ready, "It is.", {"status": "ready"}),
+            503: Answer(
+                NotReady,
+                "It is not, and why.",
+                {"status": "not ready", "reasons": ["the database does not answer: connection refused"]},
+            ),
+        },
+    )
     async def readyz() -> Response:
         reasons = statuses.not_ready()
         if reasons:
@@ -31,6 +57,10 @@ def health_routes(statuses: Statuses, version: str) -> Blueprint:
         return json_response({"status": "ready"})
 
     @routes.get("/api/status")
+    @documented(
+        "How everything is",
+        answers={200: Answer(Status, "Actors, channels, connectors, database, feed.", examples.STATUS)},
+    )
     async def status() -> Response:
         return json_response(statuses.overview())
 

@@ -12,7 +12,10 @@ from quart import Blueprint, Response
 from ..errors import TooManyKeys
 from ..keys import LONGEST_DAYS, KeyRecord, Scope, name_mistake, new_key
 from ..wire import iso_time
+from . import examples
+from .answers import Key, KeysAnswer, NewKey
 from .bodies import read_body
+from .openapi.documented import Answer, Body, documented
 from .ports import Doorkeeper, KeyStore
 from .problems import Problem, invalid, json_response, not_found
 
@@ -33,12 +36,30 @@ def key_routes(keys: KeyStore, doorkeeper: Doorkeeper) -> Blueprint:
     routes = Blueprint("keys", __name__, url_prefix="/api/keys")
 
     @routes.get("")
+    @documented(
+        "List the keys",
+        scope="admin",
+        answers={200: Answer(KeysAnswer, "All but the first one.", examples.KEYS)},
+        problems=(503,),
+    )
     async def every() -> Response:
         found = [_described(one) for one in await keys.every()]
         return json_response({"keys": found, "total": len(found)})
 
     @routes.post("")
+    @documented(
+        "Make a key",
+        scope="admin",
+        body=Body({"application/json": Wanted}, required=False, examples={"a reader": examples.KEY_WANTED}),
+        answers={
+            201: Answer(
+                NewKey, "Made; the key is shown this once.", examples.NEW_KEY, headers={"Location": "Where it is."}
+            )
+        },
+        problems=(409, 422, 503),
+    )
     async def create() -> Response:
+        """Of a key only its SHA-256 is kept."""
         wanted = _read(await read_body(BODY_BYTES))
         days = wanted.expires_days
         expires_at = None if days is None else datetime.now(UTC) + timedelta(days=days)
@@ -53,6 +74,7 @@ def key_routes(keys: KeyStore, doorkeeper: Doorkeeper) -> Blueprint:
         return response
 
     @routes.get("/<int:key_id>")
+    @documented("Show a key", scope="admin", answers={200: Answer(Key, "It.", examples.KEY)}, problems=(503,))
     async def one(key_id: int) -> Response:
         found = await keys.get(key_id) if key_id <= LARGEST_ID else None
         if found is None:
@@ -60,7 +82,11 @@ def key_routes(keys: KeyStore, doorkeeper: Doorkeeper) -> Blueprint:
         return json_response(_described(found))
 
     @routes.delete("/<int:key_id>")
+    @documented(
+        "Revoke a key", scope="admin", answers={204: Answer(None, "It opens nothing any more.")}, problems=(503,)
+    )
     async def revoke(key_id: int) -> Response:
+        """Sockets that were opened with it are closed within a second or two."""
         if key_id > LARGEST_ID or await keys.revoke(key_id) is None:
             raise not_found(f"there is no key {key_id}")
         await doorkeeper.look()

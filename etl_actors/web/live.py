@@ -14,7 +14,10 @@ import msgspec
 import trio
 from quart import Blueprint, Response, websocket
 
+from . import examples
+from .answers import TestSent
 from .bodies import read_body
+from .openapi.documented import Answer, Body, documented
 from .ports import Publisher, Subscription
 from .problems import Problem, json_response
 
@@ -38,6 +41,17 @@ def live_routes(publisher: Publisher, *, position_seconds: float) -> Blueprint:
                 nursery.cancel_scope.cancel()
 
     @routes.post("/ws/test")
+    @documented(
+        "Send a test message to every subscriber",
+        scope="write",
+        body=Body(
+            {"application/json": {}},
+            "Any JSON, sent as it is; without a body a default message is sent.",
+            required=False,
+            examples={"greeting": examples.TEST_MESSAGE},
+        ),
+        answers={200: Answer(TestSent, "To how many it was sent.", examples.TEST_SENT)},
+    )
     async def test() -> Response:
         body = await read_body(TEST_MESSAGE_BYTES)
         message: Any = DEFAULT_TEST_MESSAGE | {"timestamp": datetime.now(UTC)}

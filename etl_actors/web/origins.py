@@ -25,7 +25,10 @@ def is_welcome(origin: str | None, host: str, cors_origins: Collection[str]) -> 
     """Whether a page of ``origin`` may call a service that was asked as ``host``."""
     if origin is None or "*" in cors_origins or origin in cors_origins:
         return True
-    return urlsplit(origin).netloc == host != ""
+    try:
+        return urlsplit(origin).netloc == host != ""
+    except ValueError:
+        return False
 
 
 def may_ride(origin: str | None, site: str | None, host: str, cors_origins: Collection[str]) -> bool:

@@ -18,8 +18,8 @@ def wanted_etag(headers: Headers, current: str) -> str | None:
 
     412 when it names others than ``current``. A weak validator never matches here.
     """
-    stated = headers.get("If-Match")
-    if stated is None or stated.strip() == "*":
+    stated = headers.get("If-Match", "").strip()
+    if stated in {"", "*"}:
         return None
     if current in parse_etags(stated):
         return current

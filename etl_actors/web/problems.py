@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import structlog
+from msgspec import Struct
 from quart import Response
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
@@ -20,6 +21,7 @@ from ..errors import (
     PayloadRefused,
     PollFailed,
     StorageUnavailable,
+    TargetRefused,
     TooManyAtOnce,
     VersionPassed,
 )
@@ -27,6 +29,23 @@ from ..errors import (
 log = structlog.get_logger("web")
 
 RETRY_AFTER_SECONDS = 5
+
+
+class Mistake(Struct, frozen=True):
+    """One thing that is wrong with what was sent: where, and what."""
+
+    path: str
+    message: str
+
+
+class ProblemDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An error (RFC 9457). ``errors`` is there for bad input and names each place."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[Mistake] = []
 
 
 class Problem(Exception):
@@ -64,12 +83,18 @@ def json_response(value: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status=status, content_type="application/json")
 
 
+def problem_body(status: int, title: str, detail: str, errors: list[dict[str, str]] | None = None) -> bytes:
+    """The JSON of a problem document."""
+    mistakes = [Mistake(**error) for error in errors or []]
+    return msgspec.json.encode(
+        ProblemDocument(type="about:blank", title=title, status=status, detail=detail, errors=mistakes)
+    )
+
+
 def problem_response(status: int, title: str, detail: str, errors: list[dict[str, str]] | None = None) -> Response:
     """A problem document."""
-    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    if errors:
-        body["errors"] = errors
-    response = Response(msgspec.json.encode(body), status=status, content_type="application/problem+json")
+    body = problem_body(status, title, detail, errors)
+    response = Response(body, status=status, content_type="application/problem+json")
     if status in {429, 503}:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
@@ -112,6 +137,10 @@ def install_problem_handlers(app: QuartTrio) -> None:
         mistakes = [{"path": path, "message": reason} for _, path, reason in error.mistakes]
         detail = "; ".join(f"{one['path']}: {one['message']}" if one["path"] else one["message"] for one in mistakes)
         return problem_response(422, "Not valid", detail, mistakes)
+
+    @app.errorhandler(TargetRefused)
+    async def _target(error: TargetRefused) -> Response:
+        return problem_response(422, "Not allowed", str(error), [{"path": "url", "message": str(error)}])
 
     for kind, status, title in _MEANINGS:
         app.register_error_handler(kind, _told_as(status, title))

@@ -2,25 +2,86 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 from ..paging import Key, Page
-from .problems import invalid
+from .parameters import Arguments, Choice, Moment, Parameter, Text, Whole, checked_text
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 10_000
 MAX_EXPORT = 10**15
 MAX_OFFSET = 1_000_000_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# So many digits that every number is a moment of the calendar and an id of the database.
+PLACE = r"^[0-9]{1,17}-[0-9]{1,18}$"
 
-_NEWEST_FIRST = {"-timestamp", "timestamp desc"}
-_OLDEST_FIRST = {"timestamp", "timestamp asc"}
-# A "+" in a query string arrives as a space: "2025-12-08T16:00:00+01:00" is what was meant.
-_LOST_PLUS = re.compile(r" (\d\d:?\d\d)$")
+
+class Place(Parameter, frozen=True, kw_only=True):
+    """The place of a row in time order, as an answer's ``next`` names it: microseconds since 1970, and its id."""
+
+    def schema(self) -> dict[str, Any]:
+        """A string of which every one is a place."""
+        return {"type": "string", "pattern": PLACE}
+
+    def read(self, arguments: Arguments) -> Key | None:
+        """The key, or None."""
+        token = arguments.get(self.name)
+        if token is None:
+            return None
+        if not re.fullmatch(PLACE, token, re.ASCII):
+            raise self.refused("is not a place that an earlier answer's next link named")
+        microseconds, _, row_id = token.partition("-")
+        return EPOCH + timedelta(microseconds=int(microseconds)), int(row_id)
+
+    def text(self, key: Key) -> str:
+        """What is read as this key."""
+        return f"{(key[0] - EPOCH) // timedelta(microseconds=1)}-{key[1]}"
+
+
+LIMIT = Whole(
+    name="limit",
+    description="How many rows at most. CSV and NDJSON hold all rows unless it is given, and it may be larger there.",
+    low=1,
+    high=MAX_LIMIT,
+    default=DEFAULT_LIMIT,
+)
+EXPORT_LIMIT = Whole(name="limit", description="How many rows at most.", low=1, high=MAX_EXPORT, default=MAX_EXPORT)
+OFFSET = Whole(
+    name="offset",
+    description="How many rows to pass over. `next` is quicker and stays true while rows are added.",
+    low=0,
+    high=MAX_OFFSET,
+    default=0,
+)
+ORDER = Choice(
+    name="order",
+    description="Newest first (`-timestamp`) or oldest first (`timestamp`).",
+    choices=("-timestamp", "timestamp", "timestamp DESC", "timestamp ASC"),
+    default="-timestamp",
+    refusal="must be timestamp or -timestamp (timestamp ASC or timestamp DESC work too)",
+)
+SINCE = Moment(
+    name="since", description="Only what was received at this time or later: `2025-12-08T16:00:00Z` (RFC 3339)."
+)
+UNTIL = Moment(name="until", description="Only what was received before this time.")
+CONNECTOR = Text(name="connector_id", description="Only of this connector, such as `binance_24hr`.")
+SYMBOL = Text(name="symbol", description="Only of this symbol, such as `BTC`, whatever the case.")
+EXCHANGE = Text(name="exchange", description="Only of this source, such as `binance`.")
+AFTER = Place(name="after", description="Continue behind this place: part of the link in `next`.")
+COUNT = Choice(
+    name="count",
+    description="`exact` counts all rows that match, which can take long; without it `total` may be a lower bound.",
+    choices=("exact",),
+    refusal="must be exact, or be left out",
+)
+
+PAGING: tuple[Parameter, ...] = (LIMIT, OFFSET)
+RESPONSE_FILTERS: tuple[Parameter, ...] = (*PAGING, ORDER, SINCE, UNTIL, AFTER, COUNT)
+ITEM_FILTERS: tuple[Parameter, ...] = (*RESPONSE_FILTERS, SYMBOL, EXCHANGE)
 
 
 def read_page(arguments: Mapping[str, str], *, unlimited: bool = False, **fixed: str) -> Page:
@@ -28,19 +89,18 @@ def read_page(arguments: Mapping[str, str], *, unlimited: bool = False, **fixed:
 
     ``unlimited`` means that all rows are wanted where no limit is given.
     """
-    most = MAX_EXPORT if unlimited else MAX_LIMIT
-    texts = {name: _text(name, value) for name, value in arguments.items()} | fixed
+    texts = {name: checked_text(name, value) for name, value in arguments.items()} | fixed
     return Page(
-        connector_id=texts.get("connector_id") or None,
-        symbol=texts.get("symbol") or None,
-        exchange=texts.get("exchange") or None,
-        since=_time("since", texts.get("since")),
-        until=_time("until", texts.get("until")),
-        newest_first=_newest_first(texts.get("order")),
-        limit=_whole("limit", texts.get("limit"), 1, most, most if unlimited else DEFAULT_LIMIT),
-        offset=_whole("offset", texts.get("offset"), 0, MAX_OFFSET, 0),
-        after=_key(texts.get("after")),
-        exact_total=_exact(texts.get("count")),
+        connector_id=CONNECTOR.read(texts),
+        symbol=SYMBOL.read(texts),
+        exchange=EXCHANGE.read(texts),
+        since=SINCE.read(texts),
+        until=UNTIL.read(texts),
+        newest_first=ORDER.read(texts) in {"-timestamp", "timestamp DESC"},
+        limit=(EXPORT_LIMIT if unlimited else LIMIT).read(texts),
+        offset=OFFSET.read(texts),
+        after=AFTER.read(texts),
+        exact_total=COUNT.read(texts) == "exact",
     )
 
 
@@ -48,59 +108,5 @@ def next_link(path: str, arguments: Mapping[str, str], key: Key | None) -> str |
     """The link to the page that follows ``key``, with the filters of this one."""
     if key is None:
         return None
-    token = base64.urlsafe_b64encode(f"{key[0].isoformat()}|{key[1]}".encode()).decode().rstrip("=")
     kept = {name: value for name, value in arguments.items() if name not in {"offset", "after"}}
-    return f"{path}?{urlencode(kept | {'after': token})}"
-
-
-def _text(name: str, value: str) -> str:
-    if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise invalid(f"query.{name}", "holds a character that no stored text has")
-    return value
-
-
-def _whole(name: str, text: str | None, low: int, high: int, default: int) -> int:
-    if text is None or text == "":
-        return default
-    if not re.fullmatch(r"-?[0-9]{1,18}", text) or not low <= int(text) <= high:
-        raise invalid(f"query.{name}", f"must be a whole number from {low} to {high}")
-    return int(text)
-
-
-def _time(name: str, text: str | None) -> datetime | None:
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(_LOST_PLUS.sub(r"+\1", text))
-        if moment.tzinfo is None:
-            raise invalid(f"query.{name}", "needs a time zone, as in 2025-12-08T16:00:00Z")
-        return moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise invalid(f"query.{name}", "must be a time such as 2025-12-08T16:00:00Z (RFC 3339)") from None
-
-
-def _newest_first(text: str | None) -> bool:
-    order = " ".join((text or "-timestamp").lower().split())
-    if order in _NEWEST_FIRST | _OLDEST_FIRST:
-        return order in _NEWEST_FIRST
-    raise invalid("query.order", "must be timestamp or -timestamp (timestamp ASC or timestamp DESC work too)")
-
-
-def _exact(text: str | None) -> bool:
-    if text in {None, "", "exact"}:
-        return text == "exact"
-    raise invalid("query.count", "must be exact, or be left out")
-
-
-def _key(token: str | None) -> Key | None:
-    if not token:
-        return None
-    try:
-        text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
-        moment, _, row_id = text.partition("|")
-        at = datetime.fromisoformat(moment)
-        if at.tzinfo is None or not 0 <= int(row_id) < 2**63:
-            raise ValueError(token)
-        return at, int(row_id)
-    except (ValueError, binascii.Error, UnicodeDecodeError):
-        raise invalid("query.after", "is not a place that an earlier answer's next link named") from None
+    return f"{path}?{urlencode(kept | {AFTER.name: AFTER.text(key)})}"

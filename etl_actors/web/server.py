@@ -13,7 +13,8 @@ from hypercorn.config import Config
 from quart_trio import QuartTrio
 
 from .access.gate import MAX_HEADER_BYTES
-from .connections import guard_connections
+from .connection import install_connection
+from .doorway import behind_doorway
 from .listener import BACKLOG
 
 MAX_MESSAGE_BYTES = 1_048_576
@@ -31,18 +32,18 @@ async def serve_app(
 
     Takes ``listener`` over.
     """
-    guard_connections()
+    install_connection()
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.backlog = BACKLOG
     config.graceful_timeout = grace_seconds
     # A head that arrives in pieces is held no further than this; the gate bounds one that arrives whole.
     config.h11_max_incomplete_size = MAX_HEADER_BYTES
-    config.h2_max_header_list_size = MAX_HEADER_BYTES
     config.websocket_max_message_size = MAX_MESSAGE_BYTES
     config.include_server_header = False
     config.accesslog = None
     config.errorlog = logging.getLogger("hypercorn.error")
     async with trio.open_nursery() as nursery:
-        await nursery.start(partial(hypercorn.trio.serve, app, config, shutdown_trigger=shutdown, mode="asgi"))
+        serving = partial(hypercorn.trio.serve, behind_doorway(app), config, shutdown_trigger=shutdown, mode="asgi")
+        await nursery.start(serving)
         task_status.started()

@@ -9,10 +9,13 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from ..keys import Caller
+from . import examples
 from .access.gate import Gate, caller, unauthorised
 from .access.presented import NotPresented, presented_key
 from .access.sessions import SESSION_SECONDS
+from .answers import SessionAnswer
 from .bodies import read_body
+from .openapi.documented import Answer, Body, documented
 from .problems import Problem, invalid, json_response
 
 LOGIN_BYTES = 4_096
@@ -30,11 +33,32 @@ def session_routes(gate: Gate) -> Blueprint:
     sessions = gate.sessions
 
     @routes.get("")
+    @documented("Who asks", answers={200: Answer(SessionAnswer, "The key's scope and name.", examples.SESSION)})
     async def who() -> Response:
         return json_response(_described(caller()))
 
     @routes.post("")
+    @documented(
+        "Log in with a key",
+        scope=None,
+        body=Body(
+            {"application/json": Login},
+            "A header may show the key instead.",
+            required=False,
+            examples={"a key": examples.LOGIN},
+        ),
+        answers={
+            200: Answer(
+                SessionAnswer,
+                "Logged in.",
+                examples.SESSION,
+                headers={"Set-Cookie": "The session: HttpOnly, SameSite=Strict, for a week."},
+            )
+        },
+        problems=(401, 422, 429, 503),
+    )
     async def log_in() -> Response:
+        """The cookie is not the key, and ends with it."""
         found = await gate.authenticate(await _shown(), request)
         token = sessions.begin(found)
         if token is None:
@@ -52,6 +76,7 @@ def session_routes(gate: Gate) -> Blueprint:
         return response
 
     @routes.delete("")
+    @documented("Log out", scope=None, answers={204: Answer(None, "The session is over.")})
     async def log_out() -> Response:
         sessions.end(request.cookies.get(sessions.cookie_name, ""))
         response = Response(b"", status=204)

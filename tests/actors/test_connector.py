@@ -15,13 +15,15 @@ from trio.testing import MockClock
 
 from etl_actors.actors.connector import ConnectorActor
 from etl_actors.errors import PayloadRefused, PollFailed, StorageUnavailable
-from etl_actors.messages import Checkpoint, Claim, Extracted, Reading
+from etl_actors.ledger import Ledger
+from etl_actors.messages import Checkpoint, Claim, Extracted, Page, Reading
 from etl_actors.settings import ConnectorSettings, LimitSettings
 from etl_actors.sources.backoff import Backoff
 from etl_actors.sources.pacing import Limit
 
 START = datetime(2025, 12, 8, 16, 0, 0, tzinfo=UTC)
 OK = b'{"price": 1}'
+WHOLE = Page()
 
 # What a poll does: brings a body, says "not modified", fails, or takes its time first.
 Turn = bytes | None | PollFailed | float
@@ -35,7 +37,7 @@ class ScriptedSource:
         self.asked_at: list[float] = []
         self.checkpoints: list[Checkpoint] = []
 
-    async def poll(self, checkpoint: Checkpoint) -> Reading | None:
+    async def poll(self, checkpoint: Checkpoint, page: Page = WHOLE) -> Reading | None:
         self.asked_at.append(round(trio.current_time() - BEGAN[0], 6))
         self.checkpoints.append(checkpoint)
         await trio.lowlevel.checkpoint()
@@ -367,7 +369,7 @@ async def test_crash_of_a_source_leaves_as_it_is(autojump_clock: MockClock) -> N
     """What nobody planned goes to the supervisor; the next run claims again and keeps the counts."""
 
     class Crashing(ScriptedSource):
-        async def poll(self, checkpoint: Checkpoint) -> Reading | None:
+        async def poll(self, checkpoint: Checkpoint, page: Page = WHOLE) -> Reading | None:
             if len(self.asked_at) == 1:
                 self.asked_at.append(-1)
                 raise ZeroDivisionError
@@ -386,3 +388,24 @@ async def test_crash_of_a_source_leaves_as_it_is(autojump_clock: MockClock) -> N
     assert actor.statistics().polls == 2
     receive.close()
     send.close()
+
+
+async def test_a_new_incarnation_claims_when_what_the_last_one_read_is_stored(autojump_clock: MockClock) -> None:
+    """A claim ends the epoch before, and what is under way under it would be refused."""
+    ledger, claimed_at = Ledger(), list[float]()
+
+    async def claiming(connector_id: str) -> Claim:
+        claimed_at.append(trio.current_time() - BEGAN[0])
+        return Claim(epoch=len(claimed_at), checkpoint=Checkpoint())
+
+    actor = actor_of(ScriptedSource(OK), claim=claiming, ledger=ledger)
+    async with running(actor) as sent:
+        await trio.sleep(5)
+        (read,) = sent()
+        assert (ledger.under_way("one"), actor.epoch) == (1, 1)
+    async with running(actor):
+        await trio.sleep(5)
+        assert len(claimed_at) == 1
+        ledger.settle(read.extraction_id, None)
+        await trio.sleep(1)
+        assert (claimed_at[1], actor.epoch) == (5, 2)

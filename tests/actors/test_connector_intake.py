@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from etl_actors.errors import PollFailed
-from etl_actors.messages import Checkpoint, Claim, Extracted
+from etl_actors.messages import Checkpoint, Claim, Extracted, Page
 from etl_actors.settings import ConnectorSettings
 
 from .test_connector import OK, ScriptedSource, actor_of, running
@@ -137,7 +137,7 @@ async def test_stop_while_a_large_answer_is_worked_on_loses_nothing() -> None:
     stop = trio.CancelScope()
 
     class Stopping(ScriptedSource):
-        async def poll(self, checkpoint: Checkpoint):
+        async def poll(self, checkpoint: Checkpoint, page: Page):
             reading = await super().poll(checkpoint)
             stop.cancel()
             return reading

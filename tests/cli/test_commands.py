@@ -119,6 +119,16 @@ def test_check_says_when_nothing_is_polled(tmp_path: Path) -> None:
     assert "nothing is polled" in done.stdout
 
 
+def test_check_says_that_one_page_a_poll_is_counted(tmp_path: Path) -> None:
+    """How many pages a list has is not known before it is read."""
+    (tmp_path / "connectors").mkdir()
+    connector = '[[connectors]]\nconnector_id = "one"\nurl = "http://127.0.0.1/"\npagination = "page"\n'
+    (tmp_path / "connectors" / "a.toml").write_text(connector)
+    done = run("check", "--config", str(tmp_path))
+    assert done.returncode == 0
+    assert "one page a poll is counted" in done.stdout
+
+
 def test_check_prints_the_call_budget_and_the_gigabytes() -> None:
     """Calls a minute, an hour, a month against what is allowed; what a limit stretches; what a day stores."""
     done = run("check", "--config", str(shipped_config()))

@@ -222,7 +222,7 @@ async def test_connectors_come_and_go_while_it_runs(autojump_clock: Any) -> None
         assert writer.prices["leaving"] == numbers(leaving.said) == numbers(5)
         assert "connector:leaving" not in {actor.name for actor in pipeline.actors()}
         pipeline.add_nowait("coming", coming)
-        await trio.sleep(5)
+        await trio.sleep(4.8)
         pipeline.stop_nowait(10)
         with pytest.raises(NotDrained):
             pipeline.add_nowait("late", Counting("late"))

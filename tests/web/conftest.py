@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -21,7 +22,21 @@ FILLED_SECONDS = 30
 
 @pytest.fixture(scope="session")
 def demo() -> Iterator[str]:
-    """The address of a demo in which every connector was polled at least once; it must drain and exit 0."""
+    """The address of a demo in which every connector was polled at least once."""
+    with running_demo() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def tormented() -> Iterator[str]:
+    """The address of another one, for those who send it everything that can be sent."""
+    with running_demo() as address:
+        yield address
+
+
+@contextmanager
+def running_demo() -> Iterator[str]:
+    """A demo in which every connector was polled; at the end it must drain, exit 0, and have logged no traceback."""
     folder = reachable_folder()
     environment = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "ETL_DATA_DIR"}}
     with (folder / "log").open("wb") as log:

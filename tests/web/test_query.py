@@ -56,6 +56,11 @@ def test_a_plus_that_became_a_space_is_understood() -> None:
     assert read_page({"since": "2025-12-08T16:00:00 01:00"}).since == datetime(2025, 12, 8, 15, tzinfo=UTC)
 
 
+def test_a_time_at_the_end_of_the_calendar_is_one() -> None:
+    """Its zone would lead beyond it."""
+    assert read_page({"until": "0001-01-01T00:00:00+14:00"}).until == datetime.min.replace(tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -68,7 +73,15 @@ def test_a_plus_that_became_a_space_is_understood() -> None:
         ("offset", "9" * 40),
         ("since", "yesterday"),
         ("since", "2025-12-08T16:00:00"),
-        ("until", "0001-01-01T00:00:00+14:00"),
+        ("until", ""),
+        ("limit", ""),
+        ("order", ""),
+        ("count", ""),
+        ("after", ""),
+        ("after", "1" * 18 + "-1"),
+        ("after", "1-" + "1" * 19),
+        ("after", "١-١"),
+        ("after", "1-1\n"),
         ("order", "price"),
         ("count", "about"),
         ("symbol", "B\0TC"),

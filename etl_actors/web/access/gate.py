@@ -52,7 +52,7 @@ class Gate:
         self._hosts = KnownHosts(policy.listened_host, policy.cors_origins)
         self._failures = TokenBuckets(policy.failed_keys_per_minute)
         self._requests = TokenBuckets(policy.requests_per_minute) if policy.requests_per_minute else None
-        self.sessions = Sessions(policy.session_secret, policy.doorkeeper.known_nowait)
+        self.sessions = Sessions(policy.session_secret, lambda key_id: policy.doorkeeper.known_nowait(key_id))
 
     def front(self, app: App) -> App:
         """``app`` behind what must be done before a request is looked at: its size, and what proxies tell."""
