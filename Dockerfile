@@ -17,4 +17,6 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
   CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
 ENTRYPOINT ["etl-actors"]
-CMD ["serve"]
+EXPOSE 8000
+# Beyond loopback the service asks for keys; the first one is ETL_ADMIN_KEY, or admin.key in the data folder.
+CMD ["serve", "--host", "0.0.0.0"]

@@ -15,6 +15,7 @@ The rooms, from the top down; imports point down only, and the wings do not know
 
 - ``cli``: the commands; ``demonstration``: the service against the sandbox
 - ``service``: opens storage, starts web, runs the pipeline, listens for signals
+- ``doors``: joins what guards the service: keys, and who must show one
 - ``assembly``: makes every actor of a configuration and joins them; ``status``: how all of them are; ``budget``: what a
   configuration will cost
 - ``pipeline``: the drawing: which channel leads where, what runs, how it stops
@@ -23,6 +24,7 @@ The rooms, from the top down; imports point down only, and the wings do not know
   clients), ``sandbox`` (an exchange to try everything with), ``supervisor`` (restarts)
 - ``client``: a running service, from outside: the Python classes, and what the commands ``load`` and ``export`` share
 - ``vault``: secrets at rest
+- ``keys``: what a key of this service is and what it may do
 - ``settings``: every knob, decoded strictly from TOML; ``shipped``: where the config that comes with us lies;
   ``logs``, ``progress``: what people see while it runs
 - ``messages``, ``paging``, ``wire``, ``errors``: what is said, what is asked, how it looks outside, what can go wrong

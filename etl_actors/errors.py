@@ -79,6 +79,10 @@ class StorageRefused(EtlActorsError):
     """PostgreSQL will never take these rows: some value of them cannot be stored."""
 
 
+class TooManyKeys(UsageError):
+    """There are as many API keys as there may be."""
+
+
 class EpochLost(EtlActorsError):
     """Connectors of a batch belong to somebody else by now; ``connector_ids`` names them."""
 

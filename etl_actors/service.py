@@ -19,7 +19,8 @@ import trio
 
 from . import __version__
 from .assembly import Assembly, assemble, compile_expressions, shipped_tables, use_stored_pairs
-from .errors import EtlActorsError, ServiceFailed, UsageError
+from .doors import open_doors
+from .errors import EtlActorsError, ServiceFailed
 from .factory import Clients
 from .files.desk import FileDesk
 from .keeping import open_kept
@@ -28,8 +29,10 @@ from .settings import Configuration, ServiceSettings
 from .sources.exchange import open_client, open_guarded_client
 from .status import StatusBoard
 from .storage.opening import Storage, open_storage
+from .supervisor import OURS, Supervised
+from .vault.doors import given_first_key
 from .web.app import create_app
-from .web.listener import abort_connections, address_of, is_loopback, open_listener
+from .web.listener import abort_connections, address_of, open_listener
 from .web.server import serve_app
 
 log = structlog.get_logger("service")
@@ -85,7 +88,7 @@ async def serve(
     settings = configuration.service
     host = host if host is not None else settings.server.host
     port = port if port is not None else settings.server.port
-    refuse_what_needs_keys(settings, host)
+    first_key = given_first_key(environment)
     if settings.server.workers > 1:
         log.warning("service.one_process", workers=settings.server.workers, running=1)
     if not configuration.connectors:
@@ -119,6 +122,7 @@ async def serve(
                 files=files,
             )
             statuses = _status_board(storage, assembly)
+            doors = await open_doors(settings, storage.keys, first_key, host=host, data_dir=data_dir)
             app = create_app(
                 reader=storage.reader,
                 statuses=statuses,
@@ -130,7 +134,7 @@ async def serve(
                 version=__version__,
                 position_seconds=settings.live.position_seconds,
                 max_body_bytes=settings.server.max_body_bytes,
-                cors_origins=settings.server.cors_origins,
+                access=doors.policy,
             )
             _spare_the_collector()
             address, port = address_of(listener), listener.getsockname()[1]
@@ -138,6 +142,7 @@ async def serve(
                 drained, closed = trio.Event(), trio.Event()
                 serving = partial(serve_app, app, listener, shutdown=drained.wait, grace_seconds=CLOSING_SECONDS)
                 await nursery.start(_serve_web, serving, closed)
+                nursery.start_soon(Supervised("doorkeeper", OURS).run, doors.doorkeeper.run)
                 nursery.start_soon(_stop_on_signal, assembly, settings.server.drain_seconds)
                 if storage.embedded is not None:
                     nursery.start_soon(_fail_with_database, storage)
@@ -149,17 +154,6 @@ async def serve(
         log.info("service.stopped", offset=assembly.loader.statistics().head)
     else:
         raise ServiceFailed(f"what was accepted could not be stored within {settings.server.drain_seconds:g} s")
-
-
-def refuse_what_needs_keys(settings: ServiceSettings, host: str) -> None:
-    """Raises :class:`UsageError` for what only a service that asks for keys may do: this version does not yet."""
-    if not is_loopback(host):
-        raise UsageError(
-            f"{host} can be reached from other machines, and this version has no keys to ask for:"
-            " listen on 127.0.0.1 (put a proxy with a login in front of it to serve others)"
-        )
-    if settings.security.require_keys == "yes":
-        raise UsageError('[security] require_keys = "yes": this version has no keys to ask for')
 
 
 def _open_guarded(settings: ServiceSettings) -> AbstractAsyncContextManager[httpx.AsyncClient]:

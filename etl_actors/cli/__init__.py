@@ -11,6 +11,7 @@ from ..errors import EtlActorsError, UsageError
 from .check import check
 from .demo import demo
 from .export import export
+from .keys import keys
 from .load import load
 from .serve import serve
 
@@ -23,6 +24,7 @@ Examples:
   etl-actors check --config DIR         is this config sound, and what will it cost?
   etl-actors export items.csv           what a running service has stored
   etl-actors load prices.csv            a file into a running service
+  etl-actors keys create --scope read   a key for somebody who may look
 """
 
 
@@ -35,7 +37,7 @@ def commands() -> None:
     """Live APIs into PostgreSQL and a live feed: one process, driven by config files."""
 
 
-for command in (serve, demo, check, export, load):
+for command in (serve, demo, check, export, load, keys):
     commands.add_command(command)
 
 

@@ -21,22 +21,26 @@ Examples:
   etl-actors serve
   etl-actors serve --config /etc/etl-actors --data-dir /var/lib/etl-actors
   DATABASE_URL=postgresql://etl:secret@db/etl etl-actors serve --port 8000
+  etl-actors serve --host 0.0.0.0       for other machines too; every caller must show a key
 """
+
+
+data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="ETL_DATA_DIR",
+    default=lambda: platformdirs.user_data_path("etl-actors"),
+    show_default="the user's data folder",
+    help="Where data lives (also ETL_DATA_DIR).",
+)
 
 
 def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that ``serve`` and ``demo`` share."""
     for option in (
         click.option("--port", type=click.IntRange(0, 65535), help="Where to listen; 0 takes a free port."),
-        click.option("--host", help="Where to listen: this machine only, until the service asks for keys."),
-        click.option(
-            "--data-dir",
-            type=click.Path(file_okay=False, path_type=Path),
-            envvar="ETL_DATA_DIR",
-            default=lambda: platformdirs.user_data_path("etl-actors"),
-            show_default="the user's data folder",
-            help="Where data lives (also ETL_DATA_DIR).",
-        ),
+        click.option("--host", help="Where to listen; beyond this machine (0.0.0.0) every caller must show a key."),
+        data_dir_option,
     ):
         command = option(command)
     return command

@@ -47,6 +47,8 @@ def convert(resolved: Any, kind: type[T], file: str, mistakes: list[Mistake]) ->
             parent, key = _locate(resolved, path)
             if parent is not None and isinstance(parent[key], Interpolated):
                 value = as_scalar(parent[key])
+                if reason == "expected `bool`, got `str`" and value in (0, 1):
+                    value = bool(value)  # DEBUG=1
                 parent[key] = value if not isinstance(value, Interpolated) else str(value)
                 continue
             if "missing required field" in str(error) and len(mistakes) > before:

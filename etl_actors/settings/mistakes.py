@@ -5,6 +5,7 @@ No reason repeats a value that may be a secret.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, urlsplit
@@ -29,16 +30,34 @@ _CREDENTIAL = re.compile(r"(?:[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)?")
 _NOT_A_CREDENTIAL = "a header holds one line of visible ASCII characters; is there a newline in it?"
 _TOKEN_URL = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s@]+")
 _SCHEMES = {"rest": ("http", "https"), "websocket": ("ws", "wss"), "replay": ("file", "http", "https", "")}
 
 
 def service_mistakes(service: ServiceSettings) -> list[tuple[str, str]]:
     """What the schema alone cannot see, as ``(key, reason)``."""
+    found = []
     database = service.database
     if database.min_connections > database.max_connections:
         most = database.max_connections
-        return [("database.min_connections", f"{database.min_connections} are more than max_connections = {most}")]
-    return []
+        found.append(("database.min_connections", f"{database.min_connections} are more than max_connections = {most}"))
+    for index, text in enumerate(service.server.trusted_proxies):
+        if not _is_network(text):
+            place = f"server.trusted_proxies[{index}]"
+            found.append((place, f"{text!r} is no address or network, such as 10.0.0.7 or 10.0.0.0/8"))
+    for index, origin in enumerate(service.server.cors_origins):
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            place = f"server.cors_origins[{index}]"
+            found.append((place, f"{origin!r} is no origin, such as https://app.example.org, without a path"))
+    return found
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def connector_mistakes(connector: ConnectorSettings) -> list[tuple[str, str]]:

@@ -78,9 +78,11 @@ class Upstream(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Security(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who may talk to the service, and whom it may talk to for them."""
+    """Who may talk to the service and how often, and whom it may talk to for them. 0 requests a minute is no limit."""
 
     require_keys: Literal["auto", "yes", "no"] = "auto"
+    failed_keys_per_minute: Count = 30
+    requests_per_minute: Annotated[int, Meta(ge=0)] = 0
     allow_private_targets: bool = False
 
 

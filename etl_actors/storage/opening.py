@@ -25,6 +25,7 @@ from .driver import Connection
 from .embedded import EmbeddedPostgres, open_embedded
 from .file_reader import FileReader
 from .files import FileWriter
+from .keys import KeyBook
 from .migrations import migrate, taking_turns
 from .partitions import PartitionBook, choose_width
 from .pool import Pool, open_pool
@@ -52,6 +53,9 @@ _WATCHFUL = {
 _FILE_OPTIONS = "-c idle_in_transaction_session_timeout=60s"
 _WRITER_CONNECTIONS = 2
 _FILE_CONNECTIONS = 3
+# One for keys alone: that a key was revoked must not wait behind slow questions, nor for long on a stuck server.
+_KEYS_OPTIONS = "-c statement_timeout=5s"
+_KEYS_CONNECTIONS = 1
 
 
 class Storage(Struct, frozen=True, kw_only=True):
@@ -63,6 +67,7 @@ class Storage(Struct, frozen=True, kw_only=True):
     reader: Reader
     claims: ClaimBook
     definitions: DefinitionBook
+    keys: KeyBook
     retention: Retention
     files: FileWriter
     file_reader: FileReader
@@ -94,7 +99,7 @@ async def open_storage(
     async with AsyncExitStack() as stack:
         embedded = None
         if database.url:
-            conninfo = _parsed(database.url.reveal())
+            conninfo = parse_address(database.url.reveal())
         else:
             embedded = await stack.enter_async_context(
                 open_embedded(data_dir, max_connections=database.max_connections + 10, progress=progress)
@@ -110,16 +115,17 @@ async def open_storage(
                     conninfo,
                     _READER_OPTIONS,
                     database.min_connections,
-                    max(database.max_connections - _WRITER_CONNECTIONS - _FILE_CONNECTIONS, 1),
+                    max(database.max_connections - _WRITER_CONNECTIONS - _FILE_CONNECTIONS - _KEYS_CONNECTIONS, 1),
                 )
                 writers = await _open_pool(stack, conninfo, _WRITER_OPTIONS, 1, _WRITER_CONNECTIONS)
                 filers = await _open_pool(stack, conninfo, _FILE_OPTIONS, 0, _FILE_CONNECTIONS)
+                keys = await _open_pool(stack, conninfo, _KEYS_OPTIONS, 1, _KEYS_CONNECTIONS)
                 await _make_partitions(writers, book)
         except StorageUnavailable as error:
             which = "the database of DATABASE_URL ([database] url)" if database.url else "the embedded PostgreSQL"
-            raise ServiceFailed(f"cannot use {which}: {_one_line(error)}") from error
+            raise ServiceFailed(f"cannot use {which}: {one_line(error)}") from error
         except psycopg.Error as error:
-            raise ServiceFailed(f"the database cannot be used: {_one_line(error)}") from error
+            raise ServiceFailed(f"the database cannot be used: {one_line(error)}") from error
         yield Storage(
             readers=readers,
             writers=writers,
@@ -127,6 +133,7 @@ async def open_storage(
             reader=Reader(readers),
             claims=ClaimBook(writers, owner=f"{socket.gethostname()}:{os.getpid()}"),
             definitions=DefinitionBook(writers),
+            keys=KeyBook(keys),
             retention=Retention(writers, book, retention),
             files=FileWriter(filers),
             file_reader=FileReader(readers),
@@ -135,7 +142,8 @@ async def open_storage(
         )
 
 
-def _parsed(url: str) -> dict[str, Any]:
+def parse_address(url: str) -> dict[str, Any]:
+    """A database url as psycopg's parameters; raises :class:`UsageError` that does not repeat it."""
     try:
         return conninfo_to_dict(url)
     except psycopg.ProgrammingError:
@@ -150,15 +158,21 @@ async def _prepare(
 ) -> str:
     parameters = {"connect_timeout": 10, **_WATCHFUL, **conninfo}
     async with await Connection[Any].connect("", autocommit=True, **parameters) as connection:
-        number = connection.info.server_version
-        if number < OLDEST_VERSION:
-            raise UsageError(f"PostgreSQL {number // 10000} is too old: this service needs 14 or newer")
-        async with taking_turns(connection, progress):
-            await set_original_aside(connection)
-            await migrate(connection)
-            await copy_original(connection, progress)
+        await prepare_schema(connection, progress)
         await register_connectors(connection, connectors)
+        number = connection.info.server_version
         return f"PostgreSQL {number // 10000}.{number % 10000}"
+
+
+async def prepare_schema(connection: Connection[Any], progress: Callable[[str], None]) -> None:
+    """Bring the schema up to date, whoever made it. Raises :class:`UsageError` for a server that is too old."""
+    number = connection.info.server_version
+    if number < OLDEST_VERSION:
+        raise UsageError(f"PostgreSQL {number // 10000} is too old: this service needs 14 or newer")
+    async with taking_turns(connection, progress):
+        await set_original_aside(connection)
+        await migrate(connection)
+        await copy_original(connection, progress)
 
 
 async def _open_pool(
@@ -182,6 +196,7 @@ async def _make_partitions(pool: Pool, book: PartitionBook) -> None:
         await book.make_ahead(connection, now)
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
+    """What an error, or the database behind it, says, as one line."""
     text = str(error.__cause__ if isinstance(error, EtlActorsError) and error.__cause__ else error)
     return " ".join(text.split())

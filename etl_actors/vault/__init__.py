@@ -5,7 +5,8 @@ away, and whoever can write to it must not be able to make one connector send th
 their choice. Against somebody who reads the key itself (the process, its environment, the data folder as its owner)
 there is no help here. ``opening.py`` finds the key, ``key_file.py`` keeps bytes in the data folder, ``hidden.py``
 keeps them out of sight, ``sealing.py`` seals and opens, ``rotation.py`` changes the key, ``errors.py`` says what went
-wrong. All of it is plain, blocking code that knows neither database nor trio.
+wrong. ``doors.py`` finds the first key that lets people in, which rests in the same folder. All of it is plain,
+blocking code that knows neither database nor trio.
 """
 
 from .errors import CannotSeal, KeyFileUnusable, KeyMissing, NotSealed, SealBroken, VaultError, WrongKey

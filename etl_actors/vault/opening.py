@@ -15,7 +15,7 @@ from ..errors import UsageError
 from ..settings.interpolation import read_variable
 from ..settings.secret import Secret
 from .hidden import PREFIX, Hidden, parse
-from .key_file import read_or_create
+from .key_file import bytes_form, read_or_create
 from .sealing import KEY_BYTES, Vault
 
 VARIABLE = "ENCRYPTION_KEY"
@@ -50,9 +50,9 @@ def find_key(
     a key file or salt that is missing is then ``KeyMissing``, where a new one would hide the loss and leave new
     secrets under another key than the old ones.
     """
-    given = _given(environment, variable)
+    given = given_secret(variable, environment)
     if given is None:
-        return read_or_create(data_dir / file_name, size=KEY_BYTES, what="key file", may_create=may_create)
+        return read_or_create(data_dir / file_name, bytes_form(KEY_BYTES, what="key file"), may_create=may_create)
     if given.reveal().lstrip().startswith(PREFIX):
         key = parse(given.reveal(), size=KEY_BYTES)
         if key is None:
@@ -67,11 +67,11 @@ def find_key(
         )
     if not _is_unicode(given):
         raise UsageError(f"{variable} is not UTF-8 text: give another one, or {PREFIX} and {KEY_BYTES} bytes")
-    salt = read_or_create(data_dir / SALT_NAME, size=_SALT_BYTES, what="salt file", may_create=may_create)
+    salt = read_or_create(data_dir / SALT_NAME, bytes_form(_SALT_BYTES, what="salt file"), may_create=may_create)
     return _stretch(given, salt)
 
 
-def _given(environment: Mapping[str, str], variable: str) -> Secret | None:
+def given_secret(variable: str, environment: Mapping[str, str]) -> Secret | None:
     """What the environment gives. An empty variable is one that is not set; an empty file is a mistake."""
     if not environment.get(variable):
         environment = {name: value for name, value in environment.items() if name != variable}

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from ..keys import Scope
 from ..settings import Auth, ConnectorSettings, ItemMapping, NoAuth
 from ..settings.connector import LONGEST_TIMEOUT_SECONDS, ConnectorId, HttpMethod
 from ..settings.terms import Scalar
@@ -294,3 +295,38 @@ class TestSent(Struct):
     status: Literal["sent"]
     subscribers: Annotated[int, Meta(ge=0, description="To how many it was sent.")]
     message: Annotated[Any, Meta(description="What was sent.")]
+
+
+class SessionAnswer(Struct):
+    """Who asks."""
+
+    scope: Scope
+    name: str
+    key_id: Annotated[int | None, Meta(description="0 is the first key; null where no key was asked for.")]
+
+
+class Key(Struct, kw_only=True):
+    """What is kept of a key."""
+
+    id: int
+    name: str
+    scope: Scope
+    begins: Annotated[str, Meta(description="How the key begins, to recognise it by.")]
+    state: Literal["active", "expired", "revoked"]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: Annotated[datetime | None, Meta(description="To the minute.")]
+    revoked_at: datetime | None
+
+
+class NewKey(Key, kw_only=True):
+    """A key that was made, with the key itself, this once."""
+
+    key: str
+
+
+class KeysAnswer(Struct):
+    """All keys but the first one, which no table holds."""
+
+    keys: list[Key]
+    total: Count

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 
 from quart import Response
 from quart_trio import QuartTrio
 
+from .access import AccessPolicy, install_gate
+from .access.sockets import hold_sockets_to_keys
 from .assets import asset_response
+from .bodies import install_unread_bodies
 from .connectors import connector_routes
 from .data import data_routes
 from .extract import extract_routes
 from .files import file_routes
 from .flow import install_flow_control
 from .health import health_routes
+from .keys import key_routes
 from .live import live_routes
 from .openapi.documented import hidden
 from .openapi.pages import documentation_routes
 from .origins import install_origin_checks
 from .ports import Extractor, FileDesk, FileReader, Publisher, Reader, Roster, Statuses
 from .problems import install_problem_handlers
+from .secure_headers import install_secure_headers
+from .session import session_routes
 from .uploads import upload_routes
 
 DASHBOARD = Path(__file__).parent / "dashboard"
@@ -38,7 +43,7 @@ def create_app(
     version: str,
     position_seconds: float,
     max_body_bytes: int,
-    cors_origins: Collection[str],
+    access: AccessPolicy,
 ) -> QuartTrio:
     """The application, ready to be served."""
     app = QuartTrio("etl_actors", static_folder=None)
@@ -50,15 +55,21 @@ def create_app(
     app.config["RESPONSE_TIMEOUT"] = None
     install_flow_control(app)
     install_problem_handlers(app)
-    install_origin_checks(app, cors_origins)
+    # First the origin of a page, since a preflight brings no key; then who asks.
+    install_origin_checks(app, access.cors_origins)
+    gate = install_gate(app, access)
+    install_secure_headers(app)
+    install_unread_bodies(app)
     app.register_blueprint(health_routes(statuses, version))
     app.register_blueprint(connector_routes(statuses, roster))
     app.register_blueprint(extract_routes(extractor))
     app.register_blueprint(upload_routes(files))
     app.register_blueprint(file_routes(file_reader, files))
     app.register_blueprint(data_routes(reader, statuses))
+    app.register_blueprint(session_routes(gate))
+    app.register_blueprint(key_routes(access.keys, access.doorkeeper))
     app.register_blueprint(live_routes(publisher, position_seconds=position_seconds))
-    app.register_blueprint(documentation_routes(version))
+    app.register_blueprint(documentation_routes(version, keys_required=access.keys_required))
 
     @app.get("/dashboard")
     @app.get("/dashboard/<path:name>")
@@ -66,11 +77,5 @@ def create_app(
     async def dashboard(name: str = "index.html") -> Response:
         return await asset_response(DASHBOARD, name)
 
-    @app.after_request
-    async def secure(response: Response) -> Response:
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        response.headers.setdefault("Referrer-Policy", "no-referrer")
-        response.headers.setdefault("X-Frame-Options", "DENY")
-        return response
-
+    hold_sockets_to_keys(app, access.doorkeeper)
     return app

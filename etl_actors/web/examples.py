@@ -161,3 +161,20 @@ STATUS: dict[str, Any] = {
 }
 TEST_MESSAGE: dict[str, Any] = {"type": "hello", "data": {"message": "hello"}}
 TEST_SENT: dict[str, Any] = {"status": "sent", "subscribers": 2, "message": TEST_MESSAGE}
+
+SESSION: dict[str, Any] = {"scope": "read", "name": "wall display", "key_id": 3}
+LOGIN: dict[str, Any] = {"key": "etl_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"}
+KEY: dict[str, Any] = {
+    "id": 3,
+    "name": "wall display",
+    "scope": "read",
+    "begins": "etl_0123",
+    "state": "active",
+    "created_at": MOMENT,
+    "expires_at": None,
+    "last_used_at": MOMENT,
+    "revoked_at": None,
+}
+KEYS: dict[str, Any] = {"keys": [KEY], "total": 1}
+KEY_WANTED: dict[str, Any] = {"name": "wall display", "scope": "read", "expires_days": 90}
+NEW_KEY: dict[str, Any] = KEY | {"last_used_at": None, "key": LOGIN["key"]}

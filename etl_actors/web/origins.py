@@ -1,7 +1,8 @@
 """Which web pages may call the service: those it serves itself, and those of ``[server] cors_origins``.
 
 A browser tells in ``Origin`` which page is asking; programs send none and are not asked. A page of a stranger may
-neither open ``/ws`` nor change anything, and is not shown what it reads.
+neither open ``/ws`` nor change anything, and is not shown what it reads. ``*`` welcomes every page that brings a key,
+and none that rides on a cookie.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from quart_trio import QuartTrio
 from .problems import Problem
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+EXPOSED = "ETag, Location, Retry-After, Link, Content-Disposition, WWW-Authenticate"
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 PREFLIGHT_SECONDS = "600"
 
@@ -27,6 +29,17 @@ def is_welcome(origin: str | None, host: str, cors_origins: Collection[str]) -> 
         return urlsplit(origin).netloc == host != ""
     except ValueError:
         return False
+
+
+def may_ride(origin: str | None, site: str | None, host: str, cors_origins: Collection[str]) -> bool:
+    """Whether a request that shows nothing but our cookie was meant by one of our own pages, or a friend's.
+
+    A browser adds the cookie whoever asks, and tells who asks, in ``Origin`` and ``Sec-Fetch-Site``. Programs tell
+    nothing, and no page can make them ask.
+    """
+    if origin is not None:
+        return is_welcome(origin, host, [one for one in cors_origins if one != "*"])
+    return site in {None, "same-origin", "none"}
 
 
 def install_origin_checks(app: QuartTrio, cors_origins: Collection[str]) -> None:
@@ -43,6 +56,8 @@ def install_origin_checks(app: QuartTrio, cors_origins: Collection[str]) -> None
             return Response(b"", content_type="text/plain")
         if request.method not in SAFE_METHODS:
             _refuse_strangers(origin, request.host)
+            if origin is None and request.headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"}:
+                raise Problem(403, "Origin not allowed", "a page that does not say where it is from may not do this")
         return None
 
     @app.after_request
@@ -51,7 +66,9 @@ def install_origin_checks(app: QuartTrio, cors_origins: Collection[str]) -> None
         origin = request.headers.get("Origin")
         if origin and is_welcome(origin, request.host, cors_origins):
             response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Access-Control-Allow-Credentials"] = "true"
+            response.headers["Access-Control-Expose-Headers"] = EXPOSED
+            if may_ride(origin, None, request.host, cors_origins):
+                response.headers["Access-Control-Allow-Credentials"] = "true"
             if request.method == "OPTIONS":
                 asked = request.headers.get("Access-Control-Request-Headers")
                 response.headers["Access-Control-Allow-Methods"] = METHODS

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from datetime import datetime
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
+from ..keys import Caller, KeyRecord, Scope
 from ..messages import DeclaredFile, StoredFile
 from ..paging import Key, Page, Total
 
@@ -158,3 +160,22 @@ class FileReader(Protocol):
     def row_slices(
         self, file_id: int, *, limit: int, offset: int = 0, after: tuple[int, int] | None = None
     ) -> AsyncGenerator[Sequence[FileRow], None]: ...
+
+
+class Doorkeeper(Protocol):
+    """Who a key belongs to."""
+
+    def recognise_nowait(self, key: str) -> Caller | None: ...
+    async def recognise(self, key: str) -> Caller | None: ...
+    def known_nowait(self, key_id: int) -> tuple[Caller, bytes] | None: ...
+    async def wait_ended(self, caller: Caller) -> None: ...
+    async def look(self) -> None: ...
+
+
+class KeyStore(Protocol):
+    """Where keys are made and ended. Every call may raise :class:`~etl_actors.errors.StorageUnavailable`."""
+
+    async def create(self, key: str, *, name: str, scope: Scope, expires_at: datetime | None) -> KeyRecord: ...
+    async def every(self) -> list[KeyRecord]: ...
+    async def get(self, key_id: int) -> KeyRecord | None: ...
+    async def revoke(self, key_id: int) -> KeyRecord | None: ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -54,11 +54,20 @@ class ProblemDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Problem(Exception):
     """What a caller did wrong, or what it must wait for. ``errors`` is ``[{"path", "message"}]`` for bad input."""
 
-    def __init__(self, status: int, title: str, detail: str, *, errors: list[dict[str, str]] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        title: str,
+        detail: str,
+        *,
+        errors: list[dict[str, str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.status = status
         self.title = title
         self.detail = detail
         self.errors = errors
+        self.headers = headers or {}
         super().__init__(detail)
 
 
@@ -119,7 +128,9 @@ def install_problem_handlers(app: QuartTrio) -> None:
 
     @app.errorhandler(Problem)
     async def _problem(error: Problem) -> Response:
-        return problem_response(error.status, error.title, error.detail, error.errors)
+        response = problem_response(error.status, error.title, error.detail, error.errors)
+        response.headers.update(error.headers)
+        return response
 
     @app.errorhandler(StorageUnavailable)
     async def _storage(error: StorageUnavailable) -> Response:

@@ -12,6 +12,7 @@ import trio
 from hypercorn.config import Config
 from quart_trio import QuartTrio
 
+from .access.gate import MAX_HEADER_BYTES
 from .connection import install_connection
 from .doorway import behind_doorway
 from .listener import BACKLOG
@@ -36,6 +37,8 @@ async def serve_app(
     config.bind = [f"fd://{listener.detach()}"]
     config.backlog = BACKLOG
     config.graceful_timeout = grace_seconds
+    # A head that arrives in pieces is held no further than this; the gate bounds one that arrives whole.
+    config.h11_max_incomplete_size = MAX_HEADER_BYTES
     config.websocket_max_message_size = MAX_MESSAGE_BYTES
     config.include_server_header = False
     config.accesslog = None

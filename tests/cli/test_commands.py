@@ -27,7 +27,13 @@ def run(*arguments: str, cwd: Path | None = None, **environment: str) -> subproc
     )
 
 
-@pytest.mark.parametrize("command", [(), ("serve",), ("demo",), ("check",), ("export",), ("load",)])
+@pytest.mark.parametrize(
+    "command",
+    [
+        (), ("serve",), ("demo",), ("check",), ("export",), ("load",),
+        ("keys",), ("keys", "create"), ("keys", "list"), ("keys", "revoke"),
+    ],
+)  # fmt: skip
 def test_help_explains_with_examples(command: tuple[str, ...]) -> None:
     """Every command has its own."""
     done = run(*command, "--help")
@@ -48,7 +54,6 @@ def test_the_version_is_told() -> None:
         ("serve", "--port", "70000"),
         ("serve", "--no-such-option"),
         ("serve", "--config", "/nonexistent/etl"),
-        ("serve", "--host", "0.0.0.0"),
         ("serve", "--host", "no such host"),
         ("serve", "--port", "0", "--data-dir", "/proc/nowhere"),
     ],
@@ -92,12 +97,19 @@ def test_a_wrong_expression_is_found_before_anything_starts(tmp_path: Path) -> N
 
 
 def test_check_refuses_what_serve_would_refuse(tmp_path: Path) -> None:
-    """An address beyond loopback, and keys that this version does not have."""
-    for text in ('[server]\nhost = "0.0.0.0"\n', '[security]\nrequire_keys = "yes"\n'):
-        (tmp_path / "service.toml").write_text(text)
-        done = run("check", "--config", str(tmp_path))
-        assert done.returncode == 2
-        assert "this version has no keys" in done.stderr
+    """Proxies that are no addresses and origins that are none, each by its place; what is sound passes."""
+    (tmp_path / "service.toml").write_text(
+        '[server]\nhost = "0.0.0.0"\ntrusted_proxies = ["10.0.0.0/8", "proxy.example", "10.0.0.1/8"]\n'
+        'cors_origins = ["*", "https://a.example", "https://a.example/path", "a.example"]\n'
+    )
+    done = run("check", "--config", str(tmp_path))
+    assert done.returncode == 2
+    for place in ("trusted_proxies[1]", "trusted_proxies[2]", "cors_origins[2]", "cors_origins[3]"):
+        assert f"server.{place}" in done.stderr
+    assert "trusted_proxies[0]" not in done.stderr
+    assert "cors_origins[1]" not in done.stderr
+    (tmp_path / "service.toml").write_text('[server]\nhost = "0.0.0.0"\n[security]\nrequire_keys = "yes"\n')
+    assert run("check", "--config", str(tmp_path)).returncode == 0
 
 
 def test_check_says_when_nothing_is_polled(tmp_path: Path) -> None:

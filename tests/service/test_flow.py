@@ -120,7 +120,7 @@ async def test_a_subscriber_that_never_reads_does_not_delay_the_stop(sandbox: Sa
         stuck = await trio.open_tcp_stream("127.0.0.1", int(service.address.rsplit(":", 1)[1]))
         async with stuck:
             await stuck.send_all(
-                b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                 b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
             )
             await service.until("/api/status", lambda status: status["loader"]["head"] > 60)

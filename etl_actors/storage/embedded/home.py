@@ -128,6 +128,13 @@ def make_socket_folder(home: Home, account: Account) -> Path:
     return folder
 
 
+def running_socket_folder(home: Home) -> Path:
+    """Where the running server of ``home`` listens."""
+    if home.socket_note.exists():
+        return Path(home.socket_note.read_text().strip())
+    return home.folder / "socket"
+
+
 def remove_socket_folder(home: Home) -> None:
     """Remove the socket folder of a server that has ended."""
     shutil.rmtree(home.folder / "socket", ignore_errors=True)

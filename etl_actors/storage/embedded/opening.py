@@ -29,6 +29,7 @@ from .home import (
     make_socket_folder,
     open_folder,
     remove_socket_folder,
+    running_socket_folder,
 )
 from .leftover import wait_old_server_gone
 from .server import Server, open_server
@@ -82,8 +83,21 @@ async def open_embedded(
         wanted = {**_required(home, socket_folder, max_connections), **(settings or {})}
         server = await stack.enter_async_context(open_server(binaries, home, account, wanted))
         await server.wait_ready(progress)
-        conninfo = make_conninfo("", host=str(socket_folder), port=5432, user=ROLE, dbname=DATABASE)
-        yield EmbeddedPostgres(conninfo, server, home)
+        yield EmbeddedPostgres(_conninfo(socket_folder), server, home)
+
+
+def running_conninfo(data_dir: Path) -> str | None:
+    """What leads to the server that a service runs in ``data_dir``, or None when nothing was ever kept there.
+
+    Raises ``UsageError`` when its folder is gone or closed to us. Whether the server runs is for the caller to try.
+    """
+    with mendable(data_dir):
+        home = known_home(data_dir.resolve())
+        return None if home is None else _conninfo(running_socket_folder(home))
+
+
+def _conninfo(folder: Path) -> str:
+    return make_conninfo("", host=str(folder), port=5432, user=ROLE, dbname=DATABASE)
 
 
 async def _take_home(stack: AsyncExitStack, data_dir: Path, machine_folder: Path) -> tuple[Home, Account]:

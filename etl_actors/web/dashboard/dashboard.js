@@ -28,6 +28,7 @@ const ago = (time) => {
 
 async function json(path) {
   const response = await fetch(path, { headers: { Accept: "application/json" } });
+  if (response.status === 401) location.reload();  // the session is over; the page asks for a key again
   if (!response.ok) throw new Error(`${path}: ${response.status}`);
   return response.json();
 }
@@ -110,6 +111,8 @@ function listen(pause = 500) {
   };
 }
 
-showStatus();
-showStored().catch(() => {});  // what arrives on /ws fills the table all the same
-listen();
+whenLoggedIn(() => {
+  showStatus();
+  showStored().catch(() => {});  // what arrives on /ws fills the table all the same
+  listen();
+});

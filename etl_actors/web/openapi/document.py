@@ -77,7 +77,7 @@ def _failures(route: Route, said: Description) -> list[int]:
     if said.body is not None:
         statuses |= {400, 413}
     if said.scope is not None:
-        statuses |= {401, 403}
+        statuses |= {401, 403, 429}
     if route.method not in SAFE_METHODS:
         statuses.add(403)
     return sorted(statuses - said.answers.keys())

@@ -23,7 +23,8 @@ TAGS = {
     "files": "Files that were uploaded or made here, and their rows.",
     "processing": "Tables that are cleaned and typed on the way through.",
     "rejected": "Payloads that could not be mapped.",
-    "keys": "Keys and sessions.",
+    "session": "The session of a page that logged in with a key.",
+    "keys": "Who may ask: keys are made and revoked.",
 }
 
 SECURITY_SCHEMES: dict[str, Any] = {
@@ -33,6 +34,6 @@ SECURITY_SCHEMES: dict[str, Any] = {
         "type": "apiKey",
         "in": "cookie",
         "name": "etl_session",
-        "description": "The cookie that the dashboard gets for a key.",
+        "description": "The cookie of `POST /api/session`; a mark of the installation follows this name.",
     },
 }

@@ -29,6 +29,7 @@ PATH_PARAMETERS = {
     "connector_id": PathParameter("The id of a connector.", "binance_24hr", {"maxLength": 255}),
     "symbol": PathParameter("The symbol of a coin, whatever the case.", "BTC", {"pattern": STORABLE}),
     "file_id": PathParameter("The id of a file.", 1),
+    "key_id": PathParameter("The id of a key.", 1),
     "rejected_id": PathParameter("The id of a rejected payload.", 1),
 }
 
