@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from ..errors import UsageError
 from ..keys import LONGEST_DAYS, SCOPES, KeyRecord, Scope, name_mistake, new_key
-from ..logs import configure_logs
-from ..settings.files import read_configuration
 from ..wire import iso_time
 from .serve import config_option, data_dir_option
+from .visit import visit
 
 if TYPE_CHECKING:
     from ..storage.keys import KeyBook
+    from ..storage.pool import Pool
 
 T = TypeVar("T")
 
@@ -126,24 +125,13 @@ def revoke(config: Path, data_dir: Path, key_id: int) -> None:
 
 def _visit(config: Path, data_dir: Path, ask: Callable[[KeyBook], Awaitable[T]], *, may_create: bool = False) -> T:
     """What ``ask`` answers about the keys of the database that the configuration names."""
-    from ..progress import progress  # --help need not wait for all of it
-    from ..service import run_until_stopped
-    from ..storage.keys import KeyBook
-    from ..storage.visiting import open_visit
 
-    configuration = read_configuration(config, os.environ)
-    configure_logs(debug=configuration.service.logging.debug)
-    answers: list[Any] = []
+    async def look(pool: Pool) -> T:
+        from ..storage.keys import KeyBook  # --help need not wait for all of it
 
-    async def visit() -> None:
-        with progress() as step:
-            async with open_visit(
-                configuration.service.database, data_dir, may_create=may_create, progress=step
-            ) as visited:
-                answers.append(await ask(KeyBook(visited.pool)))
+        return await ask(KeyBook(pool))
 
-    run_until_stopped(visit)
-    return answers[0]  # type: ignore[no-any-return]  # what `ask` answered
+    return visit(config, data_dir, look, may_create=may_create)
 
 
 def _time(moment: datetime | None) -> str:
