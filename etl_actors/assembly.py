@@ -20,6 +20,7 @@ from .actors.transformer import Transformer
 from .errors import ConfigError
 from .extraction import Extractor
 from .factory import ActorFactory, Clients
+from .files.desk import FileDesk
 from .ledger import Ledger
 from .pipeline import Pipeline
 from .roster import Keys, Roster
@@ -93,6 +94,7 @@ def assemble(
     stored_pairs: Mapping[str, Pairs],
     kept: Sequence[Entry],
     head: int,
+    files: FileDesk,
 ) -> Assembly:
     """All actors, joined. ``tables`` are those that ``compiled`` holds; ``kept`` are the connectors made over REST;
     ``head`` is where the log ends now.
@@ -114,7 +116,7 @@ def assemble(
     }
     transformer = Transformer(factory.mappings.__getitem__, encode_json)
     broadcaster = Broadcaster(buffer_bytes=service.live.subscriber_buffer_bytes, head=head)
-    janitor = Janitor(storage.retention)
+    janitor = Janitor(storage.retention, files)
     loader = Loader(
         storage.writer,
         max_batch_rows=service.loader.max_batch_rows,

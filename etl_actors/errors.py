@@ -7,6 +7,7 @@
 ``PollFailed`` and its children: expected trouble with a provider; data for the connector, never a crash.
 ``ConnectorChangeRefused`` and its children: the caller who wants to change a connector can mend it.
 ``PayloadRefused``: this payload cannot be mapped; keep it raw, with the reason.
+``FileRefused``: this file cannot be kept; tell whoever sent it why. ``NoRoom``: not now; there is no place for it.
 Errors of libraries are translated at the wall of the room that uses the library, and chained.
 """
 
@@ -68,6 +69,10 @@ class StorageUnavailable(EtlActorsError):
 
 class StorageBusy(StorageUnavailable):
     """Every connection of the pool stayed in use for as long as the caller was willing to wait."""
+
+
+class OutcomeUnknown(StorageUnavailable):
+    """PostgreSQL was lost during a COMMIT: what was to be stored may be, or may not."""
 
 
 class StorageRefused(EtlActorsError):
@@ -171,3 +176,21 @@ class KeyRotated(EtlActorsError):
 
 class NotDrained(EtlActorsError):
     """What was read is not stored yet, so what depends on that has to wait; the same call may succeed later."""
+
+
+class FileRefused(EtlActorsError):
+    """A file cannot be kept. ``parsed`` is False where it is not even of the kind it should be; ``places`` are
+    ``(place, reason)`` of what is wrong."""
+
+    def __init__(self, reason: str, *, parsed: bool = True, places: tuple[tuple[str, str], ...] = ()) -> None:
+        self.parsed = parsed
+        self.places = places
+        super().__init__(reason)
+
+
+class NoRoom(EtlActorsError):
+    """There is no place for another file. ``disk``: none on the disk; else too many are on their way at once."""
+
+    def __init__(self, reason: str, *, disk: bool) -> None:
+        self.disk = disk
+        super().__init__(reason)

@@ -9,6 +9,10 @@ The **transformer** maps that and says :class:`Transformed`: the response, its :
 (data, checkpoints and places in the log in one transaction) and says :class:`Loaded`: the :class:`Event` of each, with
 the offset the commit gave it, encoded once. The **broadcaster** hands the same bytes to every subscriber.
 
+A **file** somebody uploads comes another way: a :class:`DeclaredFile` is what is said of it, a :class:`NewFile` goes
+into storage with its rows, :class:`FileContents` are known at their end, and a :class:`StoredFile` is what is there
+then.
+
 Each is frozen: what was said is not changed by who hears it. Numbers are texts in plain decimal notation
 (:data:`Number`), exactly as many digits as the provider sent: they go into NUMERIC and out as JSON numbers, and never
 through a float.
@@ -16,8 +20,10 @@ through a float.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from pathlib import PurePosixPath
+from typing import Any, Literal
 from uuid import UUID
 
 from msgspec import Struct
@@ -183,3 +189,58 @@ class Loaded(Struct, frozen=True, kw_only=True):
     """A batch that is committed: its events in the order of their offsets."""
 
     events: tuple[Event, ...]
+
+
+FileKind = Literal["upload", "processed"]
+
+
+class DeclaredFile(Struct, frozen=True, kw_only=True):
+    """What a caller says about a file; "" where it says nothing. ``must_be`` is what is asked to be read from it."""
+
+    filename: str = ""
+    content_type: str = ""
+    encoding: str = ""
+    delimiter: str = ""
+    must_be: Literal["csv", "json"] | None = None
+
+    @property
+    def ending(self) -> str:
+        """``csv`` of ``Prices.CSV``."""
+        return PurePosixPath(self.filename).suffix[1:].lower()
+
+
+class NewFile(Struct, frozen=True, kw_only=True):
+    """A file that arrived whole and is about to be stored. ``stored_name`` is its name on disk."""
+
+    kind: FileKind
+    filename: str
+    stored_name: str
+    file_type: str
+    encoding: str
+    delimiter: str | None
+
+
+class FileContents(Struct, frozen=True, kw_only=True):
+    """What was in a file, known once it was read to its end."""
+
+    file_size: int
+    row_count: int
+    columns: Sequence[Any]
+    bad_rows: dict[str, Any]
+
+
+class StoredFile(Struct, frozen=True):
+    """A file that is stored. ``row_count``, ``encoding`` and the like are None where nobody knows."""
+
+    id: int
+    kind: str
+    filename: str
+    stored_name: str | None
+    file_type: str
+    file_size: int
+    row_count: int | None
+    uploaded_at: datetime
+    encoding: str | None
+    delimiter: str | None
+    columns: Sequence[Any] | None
+    bad_rows: dict[str, Any] | None

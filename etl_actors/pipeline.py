@@ -58,6 +58,7 @@ class _Running:
 
     def __init__(self) -> None:
         self.scope = trio.CancelScope()
+        self.begun = trio.Event()
         self.ended = trio.Event()
 
 
@@ -152,6 +153,12 @@ class Pipeline:
         else:
             self._start(connector_id, connector)
 
+    async def wait_begun(self, connector_id: str) -> None:
+        """Until the actor of a connector that was added runs."""
+        running = self._running.get(connector_id)
+        if running is not None:
+            await running.begun.wait()
+
     async def remove(self, connector_id: str, *, drain_seconds: float) -> None:
         """End a connector, and wait until what it read is stored. NotDrained when that takes too long."""
         running = self._running.get(connector_id)
@@ -214,6 +221,7 @@ class Pipeline:
         surveyor = self._surveyor_of(connector_id)
         try:
             with running.scope:
+                running.begun.set()  # whoever waits for it goes on after this task's first step
                 if surveyor is not None:
                     with trio.move_on_after(SYMBOLS_SECONDS):
                         await surveyor.ready.wait()

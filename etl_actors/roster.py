@@ -8,8 +8,8 @@ secrets: the mask stands for a kept one only while it goes where it went.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
@@ -25,6 +25,7 @@ from .errors import (
     ConnectorGone,
     KeyRotated,
     NotDrained,
+    StorageUnavailable,
     VersionPassed,
 )
 from .factory import ActorFactory
@@ -112,11 +113,12 @@ class Roster:
         async with self._lock(connector_id):
             if connector_id in self._entries:
                 raise ConnectorExists(connector_id)
-            with trio.move_on_after(KEEPING_SECONDS, shield=True):
+            with _untorn():
                 kept = await self._keep(settings, self._definitions.create)
-                self._put(settings, mapping, kept)
+                entry = self._put(settings, mapping, kept)
+        await self._pipeline.wait_begun(connector_id)
         log.info("connector.created", connector_id=connector_id)
-        return self._entries[connector_id]
+        return entry
 
     async def replace(self, connector_id: str, document: Mapping[str, Any], *, etag: str | None) -> Entry:
         """The connector as ``document`` says, and nothing of what it was; ``etag`` is the one it was read under.
@@ -131,9 +133,11 @@ class Roster:
                 return entry
             async with self._drained(entry):
                 kept = await self._keep(settings, partial(self._definitions.replace, version=entry.version))
-                self._put(settings, mapping, kept)
+                paused = entry.actor is not None and entry.actor.paused
+                replaced = self._put(settings, mapping, kept, paused=paused)
+        await self._pipeline.wait_begun(connector_id)
         log.info("connector.replaced", connector_id=connector_id)
-        return self._entries[connector_id]
+        return replaced
 
     async def delete(self, connector_id: str, *, etag: str | None) -> None:
         """No more of it, once what it read is stored. ConnectorGone, ConnectorFromFile, VersionPassed, NotDrained."""
@@ -197,25 +201,40 @@ class Roster:
         connector_id = entry.settings.connector_id
         try:
             await self._pipeline.remove(connector_id, drain_seconds=self._drain_seconds)
-            with trio.move_on_after(KEEPING_SECONDS, shield=True):
+            with _untorn():
                 yield
         except BaseException:
             if self._entries.get(connector_id) is entry:
                 self._start(entry)
             raise
 
-    def _put(self, settings: ConnectorSettings, mapping: ItemMapping, kept: Definition) -> None:
+    def _put(
+        self, settings: ConnectorSettings, mapping: ItemMapping, kept: Definition, *, paused: bool = False
+    ) -> Entry:
         entry = kept_entry(settings, kept)
         self._factory.mappings[settings.connector_id] = mapping
         if entry.runs:
-            entry = replace(entry, actor=self._factory.connector(settings, mapping, trusted=False))
+            actor = self._factory.connector(settings, mapping, trusted=False)
+            if paused:
+                actor.pause_nowait()
+            entry = replace(entry, actor=actor)
         self._entries[settings.connector_id] = entry
         self._start(entry)
+        return entry
 
     def _start(self, entry: Entry) -> None:
         if entry.actor is not None:
             with suppress(NotDrained):  # the service stops: it will start with the next one
                 self._pipeline.add_nowait(entry.settings.connector_id, entry.actor)
+
+
+@contextmanager
+def _untorn() -> Iterator[None]:
+    """What is being kept is kept whole, though its caller goes away; StorageUnavailable when it takes too long."""
+    with trio.move_on_after(KEEPING_SECONDS, shield=True) as keeping:
+        yield
+    if keeping.cancelled_caught:
+        raise StorageUnavailable(f"PostgreSQL took no change within {KEEPING_SECONDS:g} s")
 
 
 def target_mistakes(

@@ -22,6 +22,7 @@ from .assembly import Assembly, assemble, compile_expressions, shipped_tables, u
 from .doors import open_doors
 from .errors import EtlActorsError, ServiceFailed
 from .factory import Clients
+from .files.desk import FileDesk
 from .keeping import open_kept
 from .progress import Progress, progress
 from .settings import Configuration, ServiceSettings
@@ -107,6 +108,7 @@ async def serve(
             stored = await storage.reader.symbol_tables()
             _, head = await storage.reader.stream()
             use_stored_pairs(tables, stored)
+            files = FileDesk(storage.files, data_dir, keep_days=settings.retention.files_days)
             assembly = assemble(
                 configuration,
                 storage,
@@ -117,6 +119,7 @@ async def serve(
                 stored_pairs=stored,
                 kept=kept,
                 head=head,
+                files=files,
             )
             statuses = _status_board(storage, assembly)
             doors = await open_doors(settings, storage.keys, first_key, host=host, data_dir=data_dir)
@@ -126,6 +129,8 @@ async def serve(
                 roster=assembly.roster,
                 extractor=assembly.extractor,
                 publisher=assembly.broadcaster,
+                files=files,
+                file_reader=storage.file_reader,
                 version=__version__,
                 position_seconds=settings.live.position_seconds,
                 max_body_bytes=settings.server.max_body_bytes,

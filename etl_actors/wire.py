@@ -25,6 +25,9 @@ JsonObject = Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
 Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 """A time as :func:`iso_time` writes it."""
 
+# What a spreadsheet takes for the beginning of a formula; the wide forms where East Asian input is expected.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
 
 class ItemRow(Struct, frozen=True, kw_only=True, gc=False):
     """One coin or pair as a connector reported it at one moment."""
@@ -66,6 +69,11 @@ def raw_number(text: str | None) -> Raw | None:
 def raw_json(text: str | None) -> Raw | None:
     """A JSON text as the value it is."""
     return None if text is None else Raw(text.encode())
+
+
+def spreadsheet_safe(text: str) -> str:
+    """A text for a cell of CSV: one that a spreadsheet would take for a formula is preceded by an apostrophe."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def iso_time(moment: datetime) -> str:

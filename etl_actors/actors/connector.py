@@ -81,6 +81,11 @@ class ConnectorActor:
                 self._limit.leave(self.connector_id)
 
     @property
+    def paused(self) -> bool:
+        """Whether somebody paused it."""
+        return self._alarm.paused
+
+    @property
     def epoch(self) -> int:
         """The epoch it reads under; 0 before its first claim."""
         return self._intake.epoch

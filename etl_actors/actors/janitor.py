@@ -31,8 +31,8 @@ class JanitorStatistics(Struct, frozen=True, kw_only=True):
 class Janitor:
     """Sweeps every ``every_seconds``."""
 
-    def __init__(self, store: Store, *, every_seconds: float = 15.0) -> None:
-        self._store = store
+    def __init__(self, *stores: Store, every_seconds: float = 15.0) -> None:
+        self._stores = stores
         self._every_seconds = every_seconds
         self._sweeps = 0
         self._stored_bytes = 0
@@ -46,7 +46,8 @@ class Janitor:
         """Until cancelled."""
         while True:
             try:
-                self._stored_bytes = await self._store.sweep(datetime.now(UTC))
+                now = datetime.now(UTC)
+                self._stored_bytes = sum([await store.sweep(now) for store in self._stores])
                 self._last_error = None
                 self._sweeps += 1
             except StorageUnavailable as error:

@@ -23,6 +23,8 @@ from .claims import ClaimBook, register_connectors
 from .definitions import DefinitionBook
 from .driver import Connection
 from .embedded import EmbeddedPostgres, open_embedded
+from .file_reader import FileReader
+from .files import FileWriter
 from .keys import KeyBook
 from .migrations import migrate, taking_turns
 from .partitions import PartitionBook, choose_width
@@ -46,7 +48,11 @@ _WATCHFUL = {
     "tcp_user_timeout": "20000",
     "application_name": "etl-actors",
 }
+# An upload keeps its connection for as long as its file is parsed, which must not keep the loader from its own; one
+# more is for questions about files meanwhile. They wait for the disk between two slices, no longer.
+_FILE_OPTIONS = "-c idle_in_transaction_session_timeout=60s"
 _WRITER_CONNECTIONS = 2
+_FILE_CONNECTIONS = 3
 # One for keys alone: that a key was revoked must not wait behind slow questions, nor for long on a stuck server.
 _KEYS_OPTIONS = "-c statement_timeout=5s"
 _KEYS_CONNECTIONS = 1
@@ -63,6 +69,8 @@ class Storage(Struct, frozen=True, kw_only=True):
     definitions: DefinitionBook
     keys: KeyBook
     retention: Retention
+    files: FileWriter
+    file_reader: FileReader
     embedded: EmbeddedPostgres | None
     version: str
 
@@ -107,9 +115,10 @@ async def open_storage(
                     conninfo,
                     _READER_OPTIONS,
                     database.min_connections,
-                    max(database.max_connections - _WRITER_CONNECTIONS - _KEYS_CONNECTIONS, 1),
+                    max(database.max_connections - _WRITER_CONNECTIONS - _FILE_CONNECTIONS - _KEYS_CONNECTIONS, 1),
                 )
                 writers = await _open_pool(stack, conninfo, _WRITER_OPTIONS, 1, _WRITER_CONNECTIONS)
+                filers = await _open_pool(stack, conninfo, _FILE_OPTIONS, 0, _FILE_CONNECTIONS)
                 keys = await _open_pool(stack, conninfo, _KEYS_OPTIONS, 1, _KEYS_CONNECTIONS)
                 await _make_partitions(writers, book)
         except StorageUnavailable as error:
@@ -126,6 +135,8 @@ async def open_storage(
             definitions=DefinitionBook(writers),
             keys=KeyBook(keys),
             retention=Retention(writers, book, retention),
+            files=FileWriter(filers),
+            file_reader=FileReader(readers),
             embedded=embedded,
             version=version,
         )

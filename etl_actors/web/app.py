@@ -10,20 +10,22 @@ from quart_trio import QuartTrio
 from .access import AccessPolicy, install_gate
 from .access.sockets import hold_sockets_to_keys
 from .assets import asset_response
-from .bodies import install_unread_bodies
 from .connectors import connector_routes
 from .data import data_routes
 from .extract import extract_routes
+from .files import file_routes
+from .flow import install_flow_control
 from .health import health_routes
 from .keys import key_routes
 from .live import live_routes
 from .openapi.documented import hidden
 from .openapi.pages import documentation_routes
 from .origins import install_origin_checks
-from .ports import Extractor, Publisher, Reader, Roster, Statuses
+from .ports import Extractor, FileDesk, FileReader, Publisher, Reader, Roster, Statuses
 from .problems import install_problem_handlers
 from .secure_headers import install_secure_headers
 from .session import session_routes
+from .uploads import upload_routes
 
 DASHBOARD = Path(__file__).parent / "dashboard"
 
@@ -35,6 +37,8 @@ def create_app(
     roster: Roster,
     extractor: Extractor,
     publisher: Publisher,
+    files: FileDesk,
+    file_reader: FileReader,
     version: str,
     position_seconds: float,
     max_body_bytes: int,
@@ -48,15 +52,17 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
     # An answer lasts as long as its client reads; what is stuck is ended by the kernel (see listener.py).
     app.config["RESPONSE_TIMEOUT"] = None
+    install_flow_control(app)
     install_problem_handlers(app)
     # First the origin of a page, since a preflight brings no key; then who asks.
     install_origin_checks(app, access.cors_origins)
     gate = install_gate(app, access)
     install_secure_headers(app)
-    install_unread_bodies(app)
     app.register_blueprint(health_routes(statuses, version))
     app.register_blueprint(connector_routes(statuses, roster))
     app.register_blueprint(extract_routes(extractor))
+    app.register_blueprint(upload_routes(files))
+    app.register_blueprint(file_routes(file_reader, files))
     app.register_blueprint(data_routes(reader, statuses))
     app.register_blueprint(session_routes(gate))
     app.register_blueprint(key_routes(access.keys, access.doorkeeper))

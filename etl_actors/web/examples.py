@@ -83,6 +83,39 @@ EXTRACTED: dict[str, Any] = {
     "rejected": 0,
     "response_data": {"data": [{"ticker": "btc", "last": "95072.77"}]},
 }
+FILE_LISTED: dict[str, Any] = {
+    "id": 3,
+    "filename": "prices.csv",
+    "file_type": "csv",
+    "file_size": 48,
+    "row_count": 2,
+    "uploaded_at": MOMENT,
+    "kind": "upload",
+    "path": "uploads/0199b5a17c9e_prices.csv",
+    "encoding": "utf-8",
+    "delimiter": ",",
+    "bad_rows": {"count": 1, "first": [{"line": 3, "message": "has 1 cells where the header has 2"}]},
+}
+FILE: dict[str, Any] = FILE_LISTED | {"columns": ["Coin", "Price"]}
+FILES: dict[str, Any] = {"files": [FILE_LISTED], **FRAME}
+FILE_DATA: dict[str, Any] = {
+    "data": [{"id": 17, "file_id": 3, "row_number": 1, "row_data": {"Coin": "BTC", "Price": "95000.50"}}],
+    **FRAME,
+}
+PROCESSED: dict[str, Any] = FILE_LISTED | {
+    "filename": "0199b5a17c9f_prices.ndjson",
+    "file_type": "ndjson",
+    "kind": "processed",
+    "path": "processed/0199b5a17c9f_prices.ndjson",
+    "delimiter": None,
+    "columns": [
+        {"name": "coin", "original": "Coin", "type": "string", "nulls": 0},
+        {"name": "price", "original": "Price", "type": "number", "nulls": 0},
+    ],
+    "format": "ndjson",
+    "rows": 2,
+    "preview": [{"coin": "BTC", "price": 95000.5}],
+}
 CONNECTORS: dict[str, Any] = {"connectors": [CONNECTOR], "total": 1}
 CONNECTOR_STATUS: dict[str, Any] = {
     "connector_id": "binance_24hr",

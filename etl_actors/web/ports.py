@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from ..keys import Caller, KeyRecord, Scope
+from ..messages import DeclaredFile, StoredFile
 from ..paging import Key, Page, Total
 
 
@@ -131,3 +132,50 @@ class KeyStore(Protocol):
     async def every(self) -> list[KeyRecord]: ...
     async def get(self, key_id: int) -> KeyRecord | None: ...
     async def revoke(self, key_id: int) -> KeyRecord | None: ...
+
+
+class ProcessedFile(Protocol):
+    """A stored result, and its first rows as JSON objects."""
+
+    @property
+    def file(self) -> StoredFile: ...
+    @property
+    def preview(self) -> Sequence[bytes]: ...
+
+
+class Arrival(Protocol):
+    """One file on its way in. Every call may raise :class:`~etl_actors.errors.NoRoom`; the last two also
+    :class:`~etl_actors.errors.FileRefused`, ``StorageRefused`` and ``StorageUnavailable``, and then keep nothing."""
+
+    async def write(self, data: bytes) -> None: ...
+    async def upload(self, declared: DeclaredFile) -> StoredFile: ...
+    async def process(self, declared: DeclaredFile, output: Literal["ndjson", "csv"]) -> ProcessedFile: ...
+
+
+class FileDesk(Protocol):
+    """Where files are handed in, and removed."""
+
+    def receiving(self, expected_bytes: int) -> AbstractAsyncContextManager[Arrival]: ...
+    async def remove(self, file: StoredFile) -> bool: ...
+
+
+class FileRow(Protocol):
+    """A row of a file, ready to be encoded."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def row_number(self) -> int: ...
+    @property
+    def row_data(self) -> Any: ...
+
+
+class FileReader(Protocol):
+    """Answers about files. Every call may raise :class:`~etl_actors.errors.StorageUnavailable`."""
+
+    async def files(self, *, limit: int, offset: int, after: int | None) -> tuple[Sequence[StoredFile], int]: ...
+    async def file(self, file_id: int) -> StoredFile | None: ...
+    async def count_rows(self, file_id: int) -> int: ...
+    def row_slices(
+        self, file_id: int, *, limit: int, offset: int = 0, after: tuple[int, int] | None = None
+    ) -> AsyncGenerator[Sequence[FileRow], None]: ...

@@ -17,9 +17,12 @@ from ..errors import (
     ConnectorChangeRefused,
     ConnectorGone,
     EtlActorsError,
+    FileRefused,
+    NoRoom,
     NotDrained,
     PayloadRefused,
     PollFailed,
+    StorageRefused,
     StorageUnavailable,
     TargetRefused,
     TooManyAtOnce,
@@ -108,6 +111,7 @@ _MEANINGS: tuple[tuple[type[EtlActorsError], int, str], ...] = (
     (NotDrained, 503, "Not now"),
     (TooManyAtOnce, 429, "Too many at once"),
     (PayloadRefused, 422, "Not mapped"),
+    (StorageRefused, 422, "Not valid"),
     (PollFailed, 424, "The provider brought nothing"),
 )
 
@@ -141,6 +145,18 @@ def install_problem_handlers(app: QuartTrio) -> None:
     @app.errorhandler(TargetRefused)
     async def _target(error: TargetRefused) -> Response:
         return problem_response(422, "Not allowed", str(error), [{"path": "url", "message": str(error)}])
+
+    @app.errorhandler(FileRefused)
+    async def _file(error: FileRefused) -> Response:
+        errors = [{"path": place, "message": reason} for place, reason in error.places]
+        status, title = (422, "Not valid") if error.parsed else (400, "Cannot be parsed")
+        return problem_response(status, title, str(error), errors)
+
+    @app.errorhandler(NoRoom)
+    async def _no_room(error: NoRoom) -> Response:
+        if error.disk:
+            return problem_response(507, "No room left", f"{error}")
+        return problem_response(503, "Too much at once", f"{error}; try again in a few seconds")
 
     for kind, status, title in _MEANINGS:
         app.register_error_handler(kind, _told_as(status, title))

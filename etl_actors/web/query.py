@@ -42,6 +42,25 @@ class Place(Parameter, frozen=True, kw_only=True):
         return f"{(key[0] - EPOCH) // timedelta(microseconds=1)}-{key[1]}"
 
 
+class Numbers(Parameter, frozen=True, kw_only=True):
+    """A place that is told by ``count`` numbers, as an answer's ``next`` names it."""
+
+    count: int
+
+    def schema(self) -> dict[str, Any]:
+        """A string of which every one is a place."""
+        return {"type": "string", "pattern": "^" + r"\.".join(["[0-9]{1,18}"] * self.count) + "$"}
+
+    def read(self, arguments: Arguments) -> tuple[int, ...] | None:
+        """The numbers, or None."""
+        token = arguments.get(self.name)
+        if token is None:
+            return None
+        if not re.fullmatch(self.schema()["pattern"], token, re.ASCII):
+            raise self.refused("is not a place that an earlier answer's next link named")
+        return tuple(map(int, token.split(".")))
+
+
 LIMIT = Whole(
     name="limit",
     description="How many rows at most. CSV and NDJSON hold all rows unless it is given, and it may be larger there.",
@@ -72,6 +91,8 @@ CONNECTOR = Text(name="connector_id", description="Only of this connector, such 
 SYMBOL = Text(name="symbol", description="Only of this symbol, such as `BTC`, whatever the case.")
 EXCHANGE = Text(name="exchange", description="Only of this source, such as `binance`.")
 AFTER = Place(name="after", description="Continue behind this place: part of the link in `next`.")
+AFTER_FILE = Numbers(name="after", description="Continue behind this place: part of the link in `next`.", count=1)
+AFTER_ROW = Numbers(name="after", description="Continue behind this place: part of the link in `next`.", count=2)
 COUNT = Choice(
     name="count",
     description="`exact` counts all rows that match, which can take long; without it `total` may be a lower bound.",
@@ -110,3 +131,14 @@ def next_link(path: str, arguments: Mapping[str, str], key: Key | None) -> str |
         return None
     kept = {name: value for name, value in arguments.items() if name not in {"offset", "after"}}
     return f"{path}?{urlencode(kept | {AFTER.name: AFTER.text(key)})}"
+
+
+def read_slice(arguments: Mapping[str, str], *, unlimited: bool = False) -> tuple[int, int]:
+    """``limit`` and ``offset`` alone. ``unlimited`` means that all rows are wanted where no limit is given."""
+    return (EXPORT_LIMIT if unlimited else LIMIT).read(arguments), OFFSET.read(arguments)
+
+
+def next_numbers(path: str, arguments: Mapping[str, str], *numbers: int) -> str:
+    """The link to the page behind a place that is told by numbers, with the filters of this one."""
+    kept = {name: value for name, value in arguments.items() if name not in {"offset", "after"}}
+    return f"{path}?{urlencode(kept | {'after': '.'.join(map(str, numbers))})}"

@@ -19,6 +19,9 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+import trio
+
+from etl_actors import RestConnector
 
 from ..postgres import KeptServer, fresh_database, reachable_folder
 from .origin_server import Asked, Provider, serving
@@ -128,6 +131,30 @@ def test_a_changed_connector_restarts_alone(client: httpx.Client, provider: Prov
     assert client.get("/api/connectors/steady/status").json()["polls"] > before
     names = {one["name"]: one for one in client.get("/api/status").json()["actors"]}
     assert names["connector:steady"]["restarts"] == 0
+
+
+def test_a_paused_connector_that_is_changed_stays_paused(client: httpx.Client, provider: Provider) -> None:
+    """Until it is resumed."""
+    made(client, "resting", provider.url + "/resting")
+    assert client.post("/api/connectors/resting/pause").json()["state"] == "paused"
+    document = client.get("/api/connectors/resting").json() | {"url": provider.url + "/resting/more"}
+    assert client.put("/api/connectors/resting", json=document).json()["state"] == "paused"
+    assert client.post("/api/connectors/resting/resume").status_code == 200
+    until(lambda: any(one.target == "/resting/more" for one in provider.asked))
+
+
+def test_the_python_class_makes_and_replaces_a_connector(
+    client: httpx.Client, service: Started, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the original: save() creates it, and saving again replaces it; its key goes into X-API-Key."""
+    monkeypatch.setenv("ETL_URL", service.address)
+    arguments = {"id": "from_python", "name": "From Python", "url": provider.url, "method": "GET"}
+    connector = RestConnector(**arguments, auth_type="api_key", auth_value="canary-key", interval_seconds=0.1)
+    assert trio.run(connector.save)["connector_name"] == "From Python"
+    until(lambda: [one for one in provider.asked if one.headers.get("X-API-Key") == "canary-key"])
+    saved = trio.run(RestConnector(**arguments, interval_seconds=1000).save)
+    assert (saved["interval_seconds"], saved["auth"]) == (1000, {"type": "none"})
+    assert "canary-key" not in client.get("/api/connectors").text
 
 
 def test_putting_back_what_was_got_changes_nothing(client: httpx.Client, provider: Provider) -> None:

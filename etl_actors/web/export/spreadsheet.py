@@ -14,10 +14,8 @@ from typing import Any
 import msgspec
 import trio
 
+from ...wire import spreadsheet_safe
 from .slices import Slices, short
-
-# What a spreadsheet takes for the beginning of a formula; the wide forms where East Asian input is expected.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 async def csv_pieces(
@@ -41,6 +39,4 @@ def _csv_lines(lines: Iterable[Sequence[Any]]) -> bytes:
 def _cell(value: Any) -> Any:
     if isinstance(value, msgspec.Raw):
         return bytes(value).decode()  # a number, or the JSON of `extra`: neither begins a formula but by its sign
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return f"'{value}"
-    return value
+    return spreadsheet_safe(value) if isinstance(value, str) else value
