@@ -10,7 +10,6 @@ from quart_trio import QuartTrio
 from .access import AccessPolicy, install_gate
 from .access.sockets import hold_sockets_to_keys
 from .assets import asset_response
-from .bodies import install_unread_bodies
 from .connectors import connector_routes
 from .data import data_routes
 from .extract import extract_routes
@@ -59,7 +58,6 @@ def create_app(
     install_origin_checks(app, access.cors_origins)
     gate = install_gate(app, access)
     install_secure_headers(app)
-    install_unread_bodies(app)
     app.register_blueprint(health_routes(statuses, version))
     app.register_blueprint(connector_routes(statuses, roster))
     app.register_blueprint(extract_routes(extractor))

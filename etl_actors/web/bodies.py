@@ -1,30 +1,16 @@
-"""Reads request bodies no further than they may be long, and says so when one was not read at all."""
+"""Reads request bodies no further than they may be long."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import msgspec
-from quart import Response, request
-from quart_trio import QuartTrio
+from quart import request
 
 from .problems import Problem, invalid
 
 # No document that a caller may send needs more.
 DEEPEST = 50
-
-
-def install_unread_bodies(app: QuartTrio) -> None:
-    """Say that the connection closes when an error is answered before the body was read: else clients reuse it."""
-
-    @app.after_request
-    async def _close(response: Response) -> Response:
-        has_body = bool(request.content_length) or "Transfer-Encoding" in request.headers
-        # Quart has no other way to ask how far a body has come; HTTP/2 has no such header, and no need of one.
-        is_unread = has_body and request.http_version in {"1.0", "1.1"} and not request.body._complete.is_set()
-        if response.status_code >= 400 and is_unread:
-            response.headers["Connection"] = "close"
-        return response
 
 
 async def read_body(max_bytes: int) -> bytes:

@@ -3,23 +3,18 @@
 A connection that fails fails alone: Hypercorn lets any exception of one end the server (pgjones/hypercorn issue 225).
 What is logged is the kind of error, never its text, which may repeat what the client sent, keys among it. There is no
 TLS here, so there is no HTTP/2 either: what asks for it is answered over HTTP/1.1 (a malformed ``HTTP2-Settings``
-header ended the service). What cannot be read as HTTP is answered with a problem document, as every other error is. And
-an answer that needs no more of the body (401, 413) closes the connection while the client is still sending, and the
-reset that follows could reach the client before the answer does: so the rest is read and dropped for a moment.
+header ended the service). And what cannot be read as HTTP is answered with a problem document, as every other error is.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
 from http import HTTPStatus
-from typing import Any
 
 import h11
 import hypercorn.protocol
 import hypercorn.trio.run
 import structlog
 import trio
-from hypercorn.events import Closed, Event
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.tcp_server import TCPServer
 
@@ -27,16 +22,9 @@ from .problems import problem_body
 
 log = structlog.get_logger("web")
 
-# Less than the last words of an answer may take (doorway.py).
-LINGER_SECONDS = 2.0
-
 
 class Connection(TCPServer):
     """Ends by itself, whatever happens in it."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._read_all = trio.Event()
 
     async def run(self) -> None:
         """Until either side closes it."""
@@ -51,29 +39,6 @@ class Connection(TCPServer):
                 raise cancelled from None
         except Exception as error:
             _tell(error)
-
-    async def protocol_send(self, event: Event) -> None:
-        """Send bytes, or close, or begin to be idle."""
-        if isinstance(event, Closed) and self._is_being_sent_to():
-            await self._linger()
-        await super().protocol_send(event)
-
-    async def _read_data(self) -> None:
-        try:
-            await super()._read_data()
-        finally:
-            self._read_all.set()
-
-    def _is_being_sent_to(self) -> bool:
-        connection = getattr(getattr(self.protocol, "protocol", None), "connection", None)
-        return getattr(connection, "their_state", None) is h11.SEND_BODY
-
-    async def _linger(self) -> None:
-        """Say that we are done, and let the reading task drop what still comes."""
-        with suppress(trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
-            await self.stream.send_eof()
-        with trio.move_on_after(LINGER_SECONDS):
-            await self._read_all.wait()
 
 
 class PlainHttp(H11Protocol):
@@ -98,7 +63,7 @@ class PlainHttp(H11Protocol):
 
 def install_connection() -> None:
     """Put both where Hypercorn, which takes no such setting, looks for its own."""
-    hypercorn.trio.run.TCPServer = Connection  # type: ignore[attr-defined,assignment]  # no setting, so not exported
+    hypercorn.trio.run.TCPServer = Connection  # type: ignore[attr-defined]  # no setting, so not exported
     hypercorn.protocol.H11Protocol = PlainHttp  # type: ignore[attr-defined]  # see above
 
 

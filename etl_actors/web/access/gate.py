@@ -30,7 +30,6 @@ MAX_URL_BYTES = 8_192
 
 _REALM = 'Bearer realm="etl-actors"'
 _REFUSAL = "etl_actors.refusal"
-_ADMITTED = "etl_actors.admitted"
 _EVERYBODY = Caller(scope="admin", name="everybody")
 _HOW = "send it as Authorization: Bearer KEY, or as X-API-Key; etl-actors keys create makes one"
 
@@ -64,8 +63,6 @@ class Gate:
                     self._forwarding.honour(scope)
                 except NotForwarded as error:
                     scope[_REFUSAL] = Problem(400, "Forwarded headers refused", str(error))
-            if scope["type"] == "http":
-                receive, send = _held_back(scope, receive, send)
             await app(scope, receive, send)
 
         return fronted
@@ -157,7 +154,6 @@ def install_gate(app: QuartTrio, policy: AccessPolicy) -> Gate:
     @app.before_request
     async def _admit_request() -> None:
         g.caller = await gate.admit(request)
-        cast("dict[str, Any]", request.scope)[_ADMITTED].set()
 
     @app.before_websocket
     async def _admit_socket() -> None:
@@ -216,24 +212,6 @@ def _address(asked: Request | Websocket) -> str:
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((address, 64), strict=False))
     return str(address)
-
-
-def _held_back(scope: Any, receive: Any, send: Any) -> tuple[Any, Any]:
-    """``receive`` and ``send`` of a request whose body is taken in once its caller may come in, or is being refused.
-
-    Quart takes a body in as fast as it comes, whatever the view does meanwhile; a stranger's stays in the network.
-    """
-    scope[_ADMITTED] = admitted = trio.Event()
-
-    async def receive_admitted() -> Any:
-        await admitted.wait()
-        return await receive()
-
-    async def send_and_let_go(message: Any) -> None:
-        admitted.set()
-        await send(message)
-
-    return receive_admitted, send_and_let_go
 
 
 def _size_problem(scope: Any) -> Problem | None:

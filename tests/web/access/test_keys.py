@@ -198,12 +198,11 @@ def test_long_heads_are_refused(guarded: Guarded) -> None:
 
 
 def test_who_is_refused_while_sending_is_told_so(guarded: Guarded) -> None:
-    """A large body of a stranger: the answer arrives, the connection closes, and the next request works."""
+    """A large body of a stranger: the answer arrives, and the next request works."""
     with guarded.client() as client:
         for _ in range(20):
             refused = client.post("/ws/test", content=b"x" * 3_000_000)
             problem(refused, 401)
-            assert refused.headers["connection"] == "close"
             assert client.get("/healthz").status_code == 200
             problem(client.post("/ws/test", content=b"x" * 9_000), 401)
 
