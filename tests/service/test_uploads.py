@@ -277,7 +277,7 @@ async def test_a_client_that_breaks_off_leaves_nothing(folder: Path, database: s
     """While it sends, and while its file is read: no file, no row."""
     async with serving(folder, database) as service:
         port = int(service.address.rpartition(":")[2])
-        head = b"POST /api/data/upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+        head = b"POST /api/data/upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
         stream = await trio.open_tcp_stream("127.0.0.1", port)
         await stream.send_all(head + b"Content-Length: 9000000\r\n\r\n" + PART + b"a,b\n" * 500_000)
         await until_some(folder)
