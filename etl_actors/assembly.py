@@ -17,6 +17,7 @@ from .actors.janitor import Janitor
 from .actors.loader import Loader
 from .actors.surveyor import Pairs, Surveyor
 from .actors.transformer import Transformer
+from .crew import Crew
 from .errors import ConfigError
 from .extraction import Extractor
 from .factory import ActorFactory, Clients
@@ -26,6 +27,7 @@ from .pipeline import Pipeline
 from .roster import Keys, Roster
 from .roster_entry import Entry, written_entries
 from .settings import Configuration
+from .side_door import SideDoor
 from .sources.targets import target_mistake
 from .storage.opening import Storage
 from .transforms.documents import encode_json
@@ -109,8 +111,8 @@ def assemble(
         )
         for source_id, settings in configuration.symbols.items()
     }
-    waiting_for = {
-        entry.settings.connector_id: surveyors[entry.settings.source_id]
+    symbols_of = {
+        entry.settings.connector_id: surveyors[entry.settings.source_id].ready
         for entry in entries
         if entry.settings.source_id in surveyors and entry.settings.source_id not in stored_pairs
     }
@@ -121,23 +123,28 @@ def assemble(
         storage.writer,
         max_batch_rows=service.loader.max_batch_rows,
         max_batch_age_seconds=service.loader.max_batch_age_seconds,
-        on_epoch_lost=lambda lost: pipeline.drop_connectors_nowait(roster.reading_under(lost)),
+        on_epoch_lost=lambda lost: crew.drop_nowait(roster.reading_under(lost)),
         ledger=ledger,
     )
+    crew = Crew(
+        ledger,
+        {entry.settings.connector_id: entry.actor for entry in entries if entry.actor is not None},
+        symbols_of=symbols_of.get,
+    )
+    side_door = SideDoor(ledger)
     pipeline = Pipeline(
-        connectors={entry.settings.connector_id: entry.actor for entry in entries if entry.actor is not None},
+        crew=crew,
+        side_door=side_door,
         transformer=transformer,
         loader=loader,
         broadcaster=broadcaster,
         janitor=janitor,
-        ledger=ledger,
         surveyors=surveyors.values(),
-        surveyor_of=waiting_for.get,
     )
     refuse_target = _refuse_nothing if service.security.allow_private_targets else _refuse_private
     roster = Roster(
         factory,
-        pipeline,
+        crew,
         storage.definitions,
         keys,
         entries=entries,
@@ -147,7 +154,7 @@ def assemble(
     )
     extractor = Extractor(
         factory,
-        pipeline,
+        side_door,
         register=storage.definitions.note,
         refuse_target=refuse_target,
         storage_trouble=lambda: loader.statistics().last_error,

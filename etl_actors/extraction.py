@@ -20,11 +20,11 @@ from .actors.transformer import Transformer
 from .errors import ConfigError, PayloadRefused, PollFailed, StorageUnavailable, TooManyAtOnce
 from .factory import ActorFactory
 from .messages import Checkpoint, Event, Extracted, Transformed
-from .pipeline import Pipeline
-from .roster import target_mistakes
+from .roster_request import target_mistakes
 from .settings import ConnectorSettings
 from .settings.original_names import translated_names
 from .settings.request_body import read_extract
+from .side_door import SideDoor
 from .transforms.documents import encode_json
 
 AT_ONCE = 8
@@ -59,14 +59,14 @@ class Extractor:
     def __init__(
         self,
         factory: ActorFactory,
-        pipeline: Pipeline,
+        side_door: SideDoor,
         *,
         register: Callable[[str, str, str], Awaitable[None]],
         refuse_target: Callable[[str], str | None],
         storage_trouble: Callable[[], str | None],
     ) -> None:
         self._factory = factory
-        self._pipeline = pipeline
+        self._side_door = side_door
         self._register = register
         self._refuse_target = refuse_target
         self._storage_trouble = storage_trouble
@@ -95,7 +95,7 @@ class Extractor:
             extracted = await self._fetch(settings, mapping)
             transformed = await Transformer(lambda connector_id: mapping, encode_json).transform(extracted)
             await self._register(settings.connector_id, settings.api_name, settings.source_id)
-            event = await self._pipeline.store(transformed, seconds=STORED_SECONDS)
+            event = await self._side_door.store(transformed, seconds=STORED_SECONDS)
         finally:
             self._turns.release()
         if event is None:

@@ -2,8 +2,7 @@
 
 A change takes effect at once and alone: a new connector starts; a changed one is drained under its old mapping, kept,
 and started under the new one; a deleted one is drained, then forgotten. If any step fails, the connector runs on as it
-was. What is written in config files is read-only here. Whoever points a connector to another host has to know its
-secrets: the mask stands for a kept one only while it goes where it went.
+was. What is written in config files is read-only here.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ import structlog
 import trio
 from msgspec.structs import replace
 
+from .crew import Crew
 from .errors import (
     ConfigError,
     ConnectorExists,
@@ -29,13 +29,9 @@ from .errors import (
     VersionPassed,
 )
 from .factory import ActorFactory
-from .pipeline import Pipeline
 from .roster_entry import Definition, Entry, kept_entry, sealed
+from .roster_request import requested, target_mistakes
 from .settings import ConnectorSettings
-from .settings.destination import destination
-from .settings.disclosure import plain_document, with_kept_secrets
-from .settings.original_names import translated_names
-from .settings.request_body import read_connector
 from .transforms.mapping import Mapping as ItemMapping
 from .vault import CannotSeal, Keyring
 
@@ -71,7 +67,7 @@ class Roster:
     def __init__(
         self,
         factory: ActorFactory,
-        pipeline: Pipeline,
+        crew: Crew,
         definitions: Definitions,
         keys: Keys,
         *,
@@ -81,7 +77,7 @@ class Roster:
         drain_seconds: float,
     ) -> None:
         self._factory = factory
-        self._pipeline = pipeline
+        self._crew = crew
         self._definitions = definitions
         self._keys = keys
         self._entries = {entry.settings.connector_id: entry for entry in entries}
@@ -107,7 +103,7 @@ class Roster:
 
     async def create(self, document: Mapping[str, Any]) -> Entry:
         """A new connector, kept and running. ConfigError, ConnectorExists, StorageUnavailable."""
-        settings = _read(document, None)
+        settings = requested(document, None)
         mapping = self._checked(settings)
         connector_id = settings.connector_id
         async with self._lock(connector_id):
@@ -116,7 +112,7 @@ class Roster:
             with _untorn():
                 kept = await self._keep(settings, self._definitions.create)
                 entry = self._put(settings, mapping, kept)
-        await self._pipeline.wait_begun(connector_id)
+        await self._crew.wait_begun(connector_id)
         log.info("connector.created", connector_id=connector_id)
         return entry
 
@@ -127,7 +123,7 @@ class Roster:
         """
         async with self._lock(connector_id):
             entry = self._changeable(connector_id, etag)
-            settings = _read(document, entry)
+            settings = requested(document, entry)
             mapping = self._checked(settings)
             if settings == entry.settings and entry.trouble is None:
                 return entry
@@ -135,7 +131,7 @@ class Roster:
                 kept = await self._keep(settings, partial(self._definitions.replace, version=entry.version))
                 paused = entry.actor is not None and entry.actor.paused
                 replaced = self._put(settings, mapping, kept, paused=paused)
-        await self._pipeline.wait_begun(connector_id)
+        await self._crew.wait_begun(connector_id)
         log.info("connector.replaced", connector_id=connector_id)
         return replaced
 
@@ -200,7 +196,7 @@ class Roster:
         """The connector is ended and what it read is stored; when the block fails it runs on as it was."""
         connector_id = entry.settings.connector_id
         try:
-            await self._pipeline.remove(connector_id, drain_seconds=self._drain_seconds)
+            await self._crew.remove(connector_id, drain_seconds=self._drain_seconds)
             with _untorn():
                 yield
         except BaseException:
@@ -225,7 +221,7 @@ class Roster:
     def _start(self, entry: Entry) -> None:
         if entry.actor is not None:
             with suppress(NotDrained):  # the service stops: it will start with the next one
-                self._pipeline.add_nowait(entry.settings.connector_id, entry.actor)
+                self._crew.add_nowait(entry.settings.connector_id, entry.actor)
 
 
 @contextmanager
@@ -235,30 +231,3 @@ def _untorn() -> Iterator[None]:
         yield
     if keeping.cancelled_caught:
         raise StorageUnavailable(f"PostgreSQL took no change within {KEEPING_SECONDS:g} s")
-
-
-def target_mistakes(
-    settings: ConnectorSettings, refuse_target: Callable[[str], str | None]
-) -> list[tuple[str, str, str]]:
-    """Which urls of a connector a REST caller may not have asked, and why."""
-    targets = {"url": settings.url, "auth.token_url": getattr(settings.auth, "token_url", None)}
-    found = ((path, refuse_target(url)) for path, url in targets.items() if url is not None)
-    return [("", path, reason) for path, reason in found if reason is not None]
-
-
-def _read(document: Mapping[str, Any], entry: Entry | None) -> ConnectorSettings:
-    """What a caller sent, complete: the id of the path, and the kept secrets where it sent masks."""
-    said = translated_names(document)
-    kept = None
-    if entry is not None:
-        connector_id = entry.settings.connector_id
-        if said.setdefault("connector_id", connector_id) != connector_id:
-            raise ConfigError(("", "connector_id", f"this is connector {connector_id!r}; an id cannot be changed"))
-        kept = plain_document(entry.settings)
-    stated, unknown, used = with_kept_secrets(said, kept)
-    mistakes = [("", path, "nothing is kept that *** could stand for: give the secret itself") for path in unknown]
-    if kept is not None and used and destination(stated) != destination(kept):
-        mistakes += [("", path, "the connector is to talk to another host: give the secret again") for path in used]
-    if mistakes:
-        raise ConfigError(*mistakes)
-    return read_connector(stated)
