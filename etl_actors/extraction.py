@@ -17,13 +17,13 @@ from msgspec import Raw, Struct
 from .actors.connector_intake import Intake
 from .actors.connector_sweep import Sweep
 from .actors.transformer import Transformer
-from .errors import ConfigError, PayloadRefused, PollFailed, StorageUnavailable, TooManyAtOnce
+from .errors import PayloadRefused, PollFailed, StorageUnavailable, TooManyAtOnce
 from .factory import ActorFactory
 from .messages import Checkpoint, Event, Extracted, Transformed
-from .roster_request import target_mistakes
+from .roster_request import checked
 from .settings import ConnectorSettings
-from .settings.original_names import translated_names
-from .settings.request_body import read_extract
+from .settings.original_names import draft_names
+from .settings.request_body import draft_extract
 from .side_door import SideDoor
 from .transforms.documents import encode_json
 
@@ -79,11 +79,9 @@ class Extractor:
         :class:`PayloadRefused` (what it brought cannot be mapped; it is kept as rejected), NotDrained or
         StorageUnavailable (not now) and TooManyAtOnce.
         """
-        settings = read_extract(translated_names(document))
-        mistakes = target_mistakes(settings, self._refuse_target)
-        if mistakes:
-            raise ConfigError(*mistakes)
-        mapping = self._factory.mapping(settings)
+        said, contradictions = draft_names(document)
+        drafted = draft_extract(said, contradictions)
+        settings, mapping = checked(drafted, self._factory, self._refuse_target)
         trouble = self._storage_trouble()
         if trouble is not None:
             raise StorageUnavailable(trouble)

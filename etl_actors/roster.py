@@ -30,7 +30,7 @@ from .errors import (
 )
 from .factory import ActorFactory
 from .roster_entry import Definition, Entry, kept_entry, sealed
-from .roster_request import requested, target_mistakes
+from .roster_request import checked, requested, with_places_as_said
 from .settings import ConnectorSettings
 from .transforms.mapping import Mapping as ItemMapping
 from .vault import CannotSeal, Keyring
@@ -103,8 +103,7 @@ class Roster:
 
     async def create(self, document: Mapping[str, Any]) -> Entry:
         """A new connector, kept and running. ConfigError, ConnectorExists, StorageUnavailable."""
-        settings = requested(document, None)
-        mapping = self._checked(settings)
+        settings, mapping = self._checked(document, None)
         connector_id = settings.connector_id
         async with self._lock(connector_id):
             if connector_id in self._entries:
@@ -123,13 +122,14 @@ class Roster:
         """
         async with self._lock(connector_id):
             entry = self._changeable(connector_id, etag)
-            settings = requested(document, entry)
-            mapping = self._checked(settings)
+            settings, mapping = self._checked(document, entry)
             if settings == entry.settings and entry.trouble is None:
                 return entry
             async with self._drained(entry):
                 kept = await self._keep(settings, partial(self._definitions.replace, version=entry.version))
                 paused = entry.actor is not None and entry.actor.paused
+                # What was counted of the old one, and what was wrong with it, is not the new one's.
+                self._forget(connector_id)
                 replaced = self._put(settings, mapping, kept, paused=paused)
         await self._crew.wait_begun(connector_id)
         log.info("connector.replaced", connector_id=connector_id)
@@ -159,19 +159,12 @@ class Roster:
             raise VersionPassed(connector_id)
         return entry
 
-    def _checked(self, settings: ConnectorSettings) -> ItemMapping:
-        """The mapping; :class:`ConfigError` for what only this service knows to be wrong."""
-        mistakes = []
-        if (limit := self._factory.missing_limit(settings)) is not None:
-            mistakes.append(("", "limit", limit))
-        mistakes.extend(target_mistakes(settings, self._refuse_target))
+    def _checked(self, document: Mapping[str, Any], entry: Entry | None) -> tuple[ConnectorSettings, ItemMapping]:
+        """The connector asked for, and its mapping; :class:`ConfigError` with everything that is wrong with it."""
         try:
-            mapping = self._factory.mapping(settings)
+            return checked(requested(document, entry), self._factory, self._refuse_target)
         except ConfigError as error:
-            raise ConfigError(*mistakes, *error.mistakes) from None
-        if mistakes:
-            raise ConfigError(*mistakes)
-        return mapping
+            raise with_places_as_said(error, document) from None
 
     async def _keep(self, settings: ConnectorSettings, store: Callable[..., Awaitable[Definition]]) -> Definition:
         try:

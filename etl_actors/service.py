@@ -18,7 +18,8 @@ import structlog
 import trio
 
 from . import __version__
-from .assembly import Assembly, assemble, compile_expressions, shipped_tables, use_stored_pairs
+from .assembly import Assembly, assemble, shipped_tables, use_stored_pairs
+from .compiling import compile_expressions
 from .doors import open_doors
 from .errors import EtlActorsError, ServiceFailed
 from .factory import Clients

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from ..settings.files import read_configuration
 from .serve import config_option
 
 EXAMPLES = """
@@ -22,11 +21,10 @@ Examples:
 @config_option
 def check(config: Path) -> None:
     """Validate a config folder without starting, and print its call budget. Exit code 0 when sound, 2 when not."""
-    from ..assembly import compile_expressions  # --help need not wait for all of it
-    from ..budget import Budget, budget
+    from ..budget import Budget, budget  # --help need not wait for all of it
+    from ..compiling import read_sound_configuration
 
-    configuration = read_configuration(config, os.environ)
-    compile_expressions(configuration, {})
+    configuration = read_sound_configuration(config, os.environ)
     enabled = sum(one.enabled for one in configuration.connectors)
     click.secho(f"{config}: sound, {enabled} of {len(configuration.connectors)} connectors enabled", fg="green")
     found: Budget = budget(configuration)

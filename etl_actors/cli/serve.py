@@ -12,7 +12,6 @@ import click
 import platformdirs
 
 from ..logs import configure_logs
-from ..settings.files import read_configuration
 from ..shipped import shipped_config
 
 EXAMPLES = """
@@ -66,9 +65,10 @@ config_option = click.option(
 @service_options
 def serve(config: Path, data_dir: Path, host: str | None, port: int | None) -> None:
     """Run the service: connectors, loader, REST, /ws and dashboard in one process."""
+    from ..compiling import read_sound_configuration  # --help need not wait for all of it
     from ..service import run_until_stopped
-    from ..service import serve as run  # --help need not wait for all of it
+    from ..service import serve as run
 
-    configuration = read_configuration(config, os.environ)
+    configuration = read_sound_configuration(config, os.environ)
     configure_logs(debug=configuration.service.logging.debug)
     run_until_stopped(partial(run, configuration, data_dir=data_dir, host=host, port=port))

@@ -1,20 +1,22 @@
 """Decodes a parsed TOML document into its schema, strictly, and tells every mistake with the path of its key.
 
 msgspec stops at the first mistake. Here each one is told, cut out, and the rest is looked at too; a number that came as
-text from the environment is turned into one on the way.
+text from the environment is turned into one on the way. In a *draft* a stand-in takes the place of what is needed and
+wrong, so that whoever looks further than the schema can look at all the rest and tell everything at once.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
 from .interpolation import Interpolated, as_scalar, interpolate
 from .secret import decode_secret
+from .wording import in_plain_words
 
 T = TypeVar("T")
 Mistake = tuple[str, str, str]
@@ -23,21 +25,51 @@ Mistake = tuple[str, str, str]
 _LOCATION = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _MISSING_FIELD = re.compile(r"missing required field `(?P<name>[^`]*)`")
+_PART = re.compile(r"\.?[^.\[\]]+|\[[^\]]*\]")
 _MOST_MISTAKES = 1000
+_STAND_INS = {"connector_id": "stand-in-{}", "url": "https://stand-in.invalid/"}
 
 
 def decode(
     document: Any, kind: type[T], file: str, environment: Mapping[str, str], mistakes: list[Mistake]
 ) -> T | None:
-    """``document`` as a ``kind``, its references read from ``environment``; None when ``mistakes`` were added."""
-    before = len(mistakes)
-    resolved = interpolate(document, environment, lambda path, reason: mistakes.append((file, path, reason)))
-    return convert(resolved, kind, file, mistakes) if len(mistakes) == before else None
+    """``document`` as a draft of a ``kind``, its references read from ``environment``; see :func:`draft`."""
+    unresolved: list[str] = []
+
+    def report(path: str, reason: str) -> None:
+        mistakes.append((file, path, reason))
+        unresolved.append(path)
+
+    resolved = interpolate(document, environment, report)
+    for path in unresolved:
+        _cut_out(resolved, path)
+    return draft(resolved, kind, file, mistakes, cut=set(unresolved))
 
 
-def convert(resolved: Any, kind: type[T], file: str, mistakes: list[Mistake]) -> T | None:
-    """As :func:`decode`, taking every text as it stands. What is wrong is cut out of ``resolved`` on the way."""
-    before = len(mistakes)
+def draft(resolved: Any, kind: type[T], file: str, mistakes: list[Mistake], *, cut: Collection[str] = ()) -> T | None:
+    """As :func:`convert`, and with stand-ins where something needed is wrong: only good for finding more mistakes.
+
+    ``cut`` are paths that were told and cut out before. None where nothing at all can be made of it.
+    """
+    done = set(cut)
+    for _ in range(_MOST_MISTAKES):
+        before = len(mistakes)
+        made = convert(resolved, kind, file, mistakes, cut=done)
+        if made is not None:
+            return made
+        done.update(path for _, path, _ in mistakes[before:])
+        gap = _gap(resolved, kind)
+        if gap is None or not _fill(resolved, gap, len(mistakes)):
+            return None
+    return None
+
+
+def convert(resolved: Any, kind: type[T], file: str, mistakes: list[Mistake], *, cut: Collection[str] = ()) -> T | None:
+    """``resolved`` as a ``kind``, taking every text as it stands; None where something that is needed is wrong.
+
+    Each mistake is added to ``mistakes``, and cut out of ``resolved`` on the way; those of ``cut`` were told before.
+    """
+    done = set(cut)
     for _ in range(_MOST_MISTAKES):
         try:
             return msgspec.convert(resolved, kind, strict=True, dec_hook=decode_secret)
@@ -47,16 +79,39 @@ def convert(resolved: Any, kind: type[T], file: str, mistakes: list[Mistake]) ->
             parent, key = _locate(resolved, path)
             if parent is not None and isinstance(parent[key], Interpolated):
                 value = as_scalar(parent[key])
-                if reason == "expected `bool`, got `str`" and value in (0, 1):
+                if "`bool`" in str(error) and value in (0, 1):
                     value = bool(value)  # DEBUG=1
                 parent[key] = value if not isinstance(value, Interpolated) else str(value)
                 continue
-            if "missing required field" in str(error) and len(mistakes) > before:
-                return None  # most likely the key that was cut out a moment ago
-            mistakes.append((file, path or "(whole file)", reason))
-            if not _cut_out(resolved, path):
+            missing = "missing required field" in str(error)
+            if path not in done:
+                mistakes.append((file, path or "(whole file)", reason))
+                done.add(path)
+            if missing or not _cut_out(resolved, path):
                 return None
     return None
+
+
+def _gap(resolved: Any, kind: type) -> str | None:
+    """Where it cannot go on: what is missing, or the element of a list that cannot be cut out of it."""
+    try:
+        msgspec.convert(resolved, kind, strict=True, dec_hook=decode_secret)
+    except msgspec.ValidationError as error:
+        path, _ = _explain(error, kind)
+        return _named(resolved, path, kind, str(error)) or None
+    return None
+
+
+def _fill(resolved: Any, path: str, number: int) -> bool:
+    """A stand-in at ``path``, or nothing of the table that cannot be without it; False where that is everything."""
+    holder, _, key = path.rpartition(".")
+    if key in _STAND_INS:
+        parent, place = _locate(resolved, holder) if holder else ({"": resolved}, "")
+        if parent is not None and isinstance(parent[place], dict):
+            parent[place][key] = _STAND_INS[key].format(number)
+            return True
+    parts = _PART.findall(path)
+    return any(_cut_out(resolved, "".join(parts[:length]).lstrip(".")) for length in range(len(parts) - 1, 0, -1))
 
 
 def _explain(error: msgspec.ValidationError, kind: type) -> tuple[str, str]:
@@ -78,6 +133,7 @@ def _explain(error: msgspec.ValidationError, kind: type) -> tuple[str, str]:
     choices = _choices(kind, path) if "invalid" in reason.lower() else []
     if choices:
         reason += f"; choose one of {', '.join(choices)}"
+    reason = in_plain_words(reason)
     return path, reason[0].lower() + reason[1:] if reason[:1].isupper() else reason
 
 
@@ -144,7 +200,8 @@ def _locate(document: Any, path: str) -> tuple[Any, Any]:
     try:
         for key in keys[:-1]:
             node = node[key]
-        if keys and node[keys[-1]] is not None:
+        if keys:
+            _ = node[keys[-1]]
             return node, keys[-1]
     except (KeyError, IndexError, TypeError):
         pass

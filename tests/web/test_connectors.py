@@ -266,7 +266,34 @@ def test_every_mistake_is_told_at_once(client: httpx.Client) -> None:
     """A person mends them in one go."""
     document = {"connector_id": "m", "url": "gopher://x", "interval_seconds": "x", "cost": -1, "extra": 1}
     problem = bad(client, "POST", "/api/connectors", 422, json=document)
-    assert {"interval_seconds", "cost", "extra"} <= {one["path"] for one in problem["errors"]}
+    assert sorted(one["path"] for one in problem["errors"]) == ["cost", "extra", "interval_seconds", "url"]
+
+
+def test_the_mistakes_of_every_stage_are_told_at_once(client: httpx.Client) -> None:
+    """Names, secrets, schema, urls, limits and expressions; each once, and under the name that was used."""
+    document = {
+        "id": "a b", "url": "gopher://x", "auth_type": "magic", "headers": {"X-Token": "***"}, "limit": "nosuch",
+        "intervall_seconds": None, "items": {"price": "(((", "coin_symbol": 3, "extra": {"a": "nosuch(b)"}},
+    }  # fmt: skip
+    problem = bad(client, "POST", "/api/connectors", 422, json=document)
+    assert sorted(one["path"] for one in problem["errors"]) == [
+        "auth_type", "headers.X-Token", "id", "intervall_seconds", "items.coin_symbol", "items.extra.a",
+        "items.price", "limit", "url",
+    ]  # fmt: skip
+    wrong = {"url": "gopher://x", "items": {"price": "((("}, "interval_seconds": 1}
+    problem = bad(client, "POST", "/api/data/extract", 422, json=wrong)
+    assert sorted(one["path"] for one in problem["errors"]) == ["interval_seconds", "items.price", "url"]
+
+
+def test_a_replaced_connector_begins_with_nothing_counted(client: httpx.Client, provider: Provider) -> None:
+    """The warning of a mapping that is mended goes with it, though nothing was polled since."""
+    made(client, "mended", provider.url, items=ITEMS | {"market_cap": "nothing"})
+    status = until(lambda: (found := client.get("/api/connectors/mended/status").json())["warning"] and found)
+    assert "market_cap" in status["warning"]
+    document = client.get("/api/connectors/mended").json() | {"items": ITEMS, "enabled": False}
+    assert client.put("/api/connectors/mended", json=document).status_code == 200
+    after = client.get("/api/connectors/mended/status").json()
+    assert (after["warning"], after["items"]) == (None, 0)
 
 
 @pytest.mark.parametrize(
