@@ -1,20 +1,20 @@
 """Decodes a parsed TOML document into its schema, strictly, and tells every mistake with the path of its key.
 
 msgspec stops at the first mistake. Here each one is told, cut out, and the rest is looked at too; a number that came as
-text from the environment is turned into one on the way. In a *draft* a stand-in takes the place of what is needed and
-wrong, so that whoever looks further than the schema can look at all the rest and tell everything at once.
+text from the environment is turned into one on the way.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import Any, TypeVar
 
 import msgspec
 
-from .interpolation import Interpolated, as_scalar, interpolate
+from .interpolation import Interpolated, as_scalar
+from .places import cut_out, locate
 from .secret import decode_secret
 from .wording import in_plain_words
 
@@ -25,43 +25,7 @@ Mistake = tuple[str, str, str]
 _LOCATION = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _MISSING_FIELD = re.compile(r"missing required field `(?P<name>[^`]*)`")
-_PART = re.compile(r"\.?[^.\[\]]+|\[[^\]]*\]")
 _MOST_MISTAKES = 1000
-_STAND_INS = {"connector_id": "stand-in-{}", "url": "https://stand-in.invalid/"}
-
-
-def decode(
-    document: Any, kind: type[T], file: str, environment: Mapping[str, str], mistakes: list[Mistake]
-) -> T | None:
-    """``document`` as a draft of a ``kind``, its references read from ``environment``; see :func:`draft`."""
-    unresolved: list[str] = []
-
-    def report(path: str, reason: str) -> None:
-        mistakes.append((file, path, reason))
-        unresolved.append(path)
-
-    resolved = interpolate(document, environment, report)
-    for path in unresolved:
-        _cut_out(resolved, path)
-    return draft(resolved, kind, file, mistakes, cut=set(unresolved))
-
-
-def draft(resolved: Any, kind: type[T], file: str, mistakes: list[Mistake], *, cut: Collection[str] = ()) -> T | None:
-    """As :func:`convert`, and with stand-ins where something needed is wrong: only good for finding more mistakes.
-
-    ``cut`` are paths that were told and cut out before. None where nothing at all can be made of it.
-    """
-    done = set(cut)
-    for _ in range(_MOST_MISTAKES):
-        before = len(mistakes)
-        made = convert(resolved, kind, file, mistakes, cut=done)
-        if made is not None:
-            return made
-        done.update(path for _, path, _ in mistakes[before:])
-        gap = _gap(resolved, kind)
-        if gap is None or not _fill(resolved, gap, len(mistakes)):
-            return None
-    return None
 
 
 def convert(resolved: Any, kind: type[T], file: str, mistakes: list[Mistake], *, cut: Collection[str] = ()) -> T | None:
@@ -76,7 +40,7 @@ def convert(resolved: Any, kind: type[T], file: str, mistakes: list[Mistake], *,
         except msgspec.ValidationError as error:
             path, reason = _explain(error, kind)
             path = _named(resolved, path, kind, str(error))
-            parent, key = _locate(resolved, path)
+            parent, key = locate(resolved, path)
             if parent is not None and isinstance(parent[key], Interpolated):
                 value = as_scalar(parent[key])
                 if "`bool`" in str(error) and value in (0, 1):
@@ -87,31 +51,19 @@ def convert(resolved: Any, kind: type[T], file: str, mistakes: list[Mistake], *,
             if path not in done:
                 mistakes.append((file, path or "(whole file)", reason))
                 done.add(path)
-            if missing or not _cut_out(resolved, path):
+            if missing or not cut_out(resolved, path):
                 return None
     return None
 
 
-def _gap(resolved: Any, kind: type) -> str | None:
-    """Where it cannot go on: what is missing, or the element of a list that cannot be cut out of it."""
+def first_mistake(resolved: Any, kind: type) -> str | None:
+    """Its path, where ``resolved`` is no ``kind``."""
     try:
         msgspec.convert(resolved, kind, strict=True, dec_hook=decode_secret)
     except msgspec.ValidationError as error:
         path, _ = _explain(error, kind)
-        return _named(resolved, path, kind, str(error)) or None
+        return _named(resolved, path, kind, str(error))
     return None
-
-
-def _fill(resolved: Any, path: str, number: int) -> bool:
-    """A stand-in at ``path``, or nothing of the table that cannot be without it; False where that is everything."""
-    holder, _, key = path.rpartition(".")
-    if key in _STAND_INS:
-        parent, place = _locate(resolved, holder) if holder else ({"": resolved}, "")
-        if parent is not None and isinstance(parent[place], dict):
-            parent[place][key] = _STAND_INS[key].format(number)
-            return True
-    parts = _PART.findall(path)
-    return any(_cut_out(resolved, "".join(parts[:length]).lstrip(".")) for length in range(len(parts) - 1, 0, -1))
 
 
 def _explain(error: msgspec.ValidationError, kind: type) -> tuple[str, str]:
@@ -180,7 +132,7 @@ def _named(document: Any, path: str, kind: type, complaint: str) -> str:
     before, wildcard, after = path.partition("[...]")
     if not wildcard:
         return path
-    parent, key = _locate(document, before)
+    parent, key = locate(document, before)
     for name in parent[key] if parent is not None else ():
         alone = {**document, before: {name: parent[key][name]}}
         try:
@@ -189,28 +141,3 @@ def _named(document: Any, path: str, kind: type, complaint: str) -> str:
             if str(error) == complaint:
                 return f"{before}.{name}{after}"
     return path
-
-
-def _locate(document: Any, path: str) -> tuple[Any, Any]:
-    """The container that holds the value at ``path`` and its key there; (None, None) when it is not there."""
-    keys: list[str | int] = [
-        int(part[1:-1]) if part.startswith("[") else part for part in re.findall(r"\[\d+\]|[^.\[\]]+", path)
-    ]
-    node = document
-    try:
-        for key in keys[:-1]:
-            node = node[key]
-        if keys:
-            _ = node[keys[-1]]
-            return node, keys[-1]
-    except (KeyError, IndexError, TypeError):
-        pass
-    return None, None
-
-
-def _cut_out(document: Any, path: str) -> bool:
-    parent, key = _locate(document, path)
-    if isinstance(parent, dict):
-        del parent[key]
-        return True
-    return False

@@ -19,7 +19,8 @@ from .connector import (
     LimitSettings,
     SymbolSettings,
 )
-from .decoding import Mistake, decode
+from .decoding import Mistake
+from .drafting import decode
 from .mistakes import connector_mistakes, service_mistakes, untold
 from .service import DEFAULT_REFERENCES, ServiceSettings
 

@@ -16,8 +16,9 @@ from msgspec.structs import replace
 
 from ..errors import ConfigError
 from .connector import ConnectorSettings
-from .decoding import Mistake, draft
+from .decoding import Mistake
 from .disclosure import sounds_secret
+from .drafting import draft
 from .mistakes import connector_mistakes, untold
 
 # What a GET adds to the settings.
