@@ -65,6 +65,11 @@ def draft_names(document: Mapping[str, Any], *, file: str = "") -> tuple[dict[st
     return translated, mistakes
 
 
+def schema_name(name: str) -> str:
+    """What the schema calls the setting ``name``."""
+    return _RENAMED.get(name, name)
+
+
 def as_said(path: str, document: Mapping[str, Any]) -> str:
     """``path`` under the name that ``document`` used: who said ``id`` need not know of ``connector_id``."""
     for old, new in _RENAMED.items():

@@ -22,6 +22,7 @@ import pytest
 import trio
 
 from etl_actors import RestConnector
+from etl_actors.errors import RequestFailed
 
 from ..postgres import KeptServer, fresh_database, reachable_folder
 from .origin_server import Asked, Provider, serving
@@ -155,6 +156,26 @@ def test_the_python_class_makes_and_replaces_a_connector(
     saved = trio.run(RestConnector(**arguments, interval_seconds=1000).save)
     assert (saved["interval_seconds"], saved["auth"]) == (1000, {"type": "none"})
     assert "canary-key" not in client.get("/api/connectors").text
+
+
+def test_a_connector_that_python_loads_keeps_its_secret(
+    client: httpx.Client, service: Started, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Load, change, save; and of two who do so at once, the second is told."""
+    monkeypatch.setenv("ETL_URL", service.address)
+    auth = {"type": "api_key", "header": "X-Shop-Key", "value": "canary-kept"}
+    made(client, "loaded", provider.url + "/loaded", auth=auth, interval_seconds=1000)
+
+    async def change() -> None:
+        mine, theirs = await RestConnector.load("loaded"), await RestConnector.load("loaded")
+        theirs.interval_seconds = 0.1
+        await theirs.save()
+        mine.interval_seconds = 0.2
+        with pytest.raises(RequestFailed, match="changed by somebody else"):
+            await mine.save()
+
+    trio.run(change)
+    until(lambda: len([one for one in provider.asked if one.headers.get("X-Shop-Key") == "canary-kept"]) > 2)
 
 
 def test_putting_back_what_was_got_changes_nothing(client: httpx.Client, provider: Provider) -> None:
