@@ -15,7 +15,7 @@ from .bodies import read_json_object
 from .openapi.documented import Answer, Body, documented
 from .ports import Control, Roster, Statuses
 from .preconditions import etag_header, wanted_etag
-from .problems import Problem, json_response, not_found
+from .problems import Problem, json_response, no_content, not_found
 
 MAX_CONNECTOR_BYTES = 1_048_576
 ETAG = {"ETag": "The version of its settings, for `If-Match`."}
@@ -77,6 +77,8 @@ def connector_routes(statuses: Statuses, roster: Roster) -> Blueprint:
     )
     async def replace(connector_id: str) -> Response:
         document = await read_json_object(MAX_CONNECTOR_BYTES)
+        if connector_id not in roster.entries:
+            raise not_found(f"there is no connector {connector_id!r} to replace; POST /api/connectors makes one")
         await roster.replace(connector_id, document, etag=wanted_etag(request.headers, current(connector_id)))
         return shown(connector_id)
 
@@ -90,7 +92,7 @@ def connector_routes(statuses: Statuses, roster: Roster) -> Blueprint:
     )
     async def delete(connector_id: str) -> Response:
         await roster.delete(connector_id, etag=wanted_etag(request.headers, current(connector_id)))
-        return Response(b"", status=204)
+        return no_content()
 
     @routes.get("/<connector_id>/status")
     @documented("How a connector is", answers={200: AS_IT_IS})
