@@ -42,6 +42,8 @@ def check(config: Path) -> None:
             f"{one.calls('minute'):>11.4g}{one.calls('hour'):>12,.0f}{one.calls('month'):>13,.0f}"
             f"{one.gigabytes_a_day:>9.3f}{' (assumed)' if one.assumed else ''}"
         )
+    if any(one.assumed for one in found.connectors):
+        click.echo("(assumed): give the connector expected_response_bytes and expected_items for a figure of its own")
     if any(one.pagination is not None and one.enabled for one in configuration.connectors):
         click.echo("where a list comes in pages, one page a poll is counted")
     if found.limits:

@@ -29,7 +29,7 @@ data_dir_option = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     envvar="ETL_DATA_DIR",
     default=lambda: platformdirs.user_data_path("etl-actors"),
-    show_default="the user's data folder",
+    show_default=f"{platformdirs.user_data_path('etl-actors')}",
     help="Where data lives (also ETL_DATA_DIR).",
 )
 

@@ -175,6 +175,15 @@ def test_check_prints_the_call_budget_and_the_gigabytes() -> None:
     assert "\x1b[" not in done.stdout
 
 
+def test_check_says_how_an_assumed_figure_is_replaced(tmp_path: Path) -> None:
+    """Only where one is assumed."""
+    (tmp_path / "connectors").mkdir()
+    connector = '[[connectors]]\nconnector_id = "one"\nurl = "http://127.0.0.1/"\n'
+    for more, told in (("", True), ("expected_response_bytes = 10\nexpected_items = 1\n", False)):
+        (tmp_path / "connectors" / "a.toml").write_text(connector + more)
+        assert ("(assumed): give" in run("check", "--config", str(tmp_path)).stdout) is told
+
+
 def test_a_database_that_cannot_be_reached_fails_with_one_sentence(tmp_path: Path) -> None:
     """Exit code 1, and the password is not in it."""
     done = run(
