@@ -63,6 +63,11 @@ def shown_url(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query)) if hides else url
 
 
+def open_params(connector: ConnectorSettings) -> dict[str, str]:
+    """The parameters of a request as anybody may see them: what a mapping can ask for is stored and shown."""
+    return {name: value for name, value in connector.request_params().items() if not sounds_secret(name)}
+
+
 def sealed_document(document: dict[str, Any], seal: Callable[[str, str], str]) -> dict[str, Any]:
     """``document`` for the store: ``seal(path, secret)`` gives what is kept of each secret."""
     return _mapped(document, lambda path, text: seal(path, text) if text else "")
