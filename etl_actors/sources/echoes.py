@@ -29,10 +29,11 @@ _WINDOW_BYTES = 65_536
 async def masked_body(body: bytes, secrets: Iterable[str]) -> bytes:
     """As :func:`without_echoes`; a large body in a worker thread, and not to be cancelled: it was read whole."""
     if len(body) < _LARGE_BYTES:
-        return without_echoes(body, secrets)
-    with trio.CancelScope(shield=True):
-        cleaned = await trio.to_thread.run_sync(without_echoes, body, list(secrets))
-    return cleaned
+        body = without_echoes(body, secrets)
+    else:
+        with trio.CancelScope(shield=True):
+            body = await trio.to_thread.run_sync(without_echoes, body, list(secrets))
+    return body
 
 
 def without_echoes(body: bytes, secrets: Iterable[str]) -> bytes:
