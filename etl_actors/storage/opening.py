@@ -144,6 +144,12 @@ async def open_storage(
 
 def parse_address(url: str) -> dict[str, Any]:
     """A database url as psycopg's parameters; raises :class:`UsageError` that does not repeat it."""
+    place = url.partition("://")[2].partition("?")[0]
+    if place.count("@") > 1 or "@" in place.partition("/")[2]:
+        # The rest of the password would be taken for the name of a host or a database, and errors name these.
+        raise UsageError(
+            "database.url (DATABASE_URL) has an @ too many: in a user or a password it is written %40 (and / is %2F)"
+        )
     try:
         return conninfo_to_dict(url)
     except psycopg.ProgrammingError:
