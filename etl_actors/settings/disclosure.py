@@ -46,6 +46,9 @@ def plain_document(connector: ConnectorSettings) -> dict[str, Any]:
 def shown_document(connector: ConnectorSettings) -> dict[str, Any]:
     """The connector as anybody may see it: every secret that is given is ``***``."""
     document = _mapped(plain_document(connector), lambda path, text: MASK if text else "")
+    auth = document["auth"]
+    if "token_url" in auth:
+        auth["token_url"] = shown_url(auth["token_url"])
     return document | {"url": shown_url(connector.url)}
 
 

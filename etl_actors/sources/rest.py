@@ -18,7 +18,7 @@ from ..settings.disclosure import open_params, sounds_secret
 from ..settings.service import Upstream
 from .addressing import Addressing
 from .auth import authenticator
-from .credentials import basic, forms
+from .credentials import forms, hidden_in_url
 from .draft import Draft
 from .echoes import masked_body, without_echoes
 from .exchange import Answer, fetch
@@ -115,12 +115,9 @@ class RestSource:
 
     def _secrets(self) -> list[str]:
         """What the provider may repeat and must not be shown: credentials, also those in url, headers and params."""
-        url = httpx.URL(self._connector.url)
-        tables = (self._connector.headers, self._addressing.params, url.params)
+        tables = (self._connector.headers, self._addressing.params)
         hidden = [value for table in tables for name, value in table.items() if sounds_secret(name)]
-        if url.userinfo:
-            hidden += [url.username, url.password, basic(url.username, url.password)]
-        return self._auth.secrets() + forms(hidden)
+        return self._auth.secrets() + forms([*hidden, *hidden_in_url(self._connector.url)])
 
 
 def _validator(value: str | None, secrets: list[str]) -> str | None:

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from ..errors import PollFailed
 from ..settings import OAuth2Auth, Secret
-from .credentials import basic, forms
+from .credentials import basic, forms, hidden_in_url
 from .draft import Draft
 from .echoes import masked
 from .exchange import Answer, fetch
@@ -72,7 +72,8 @@ class ClientCredentials:
     def secrets(self) -> list[str]:
         """The client's secret in each form, the token and those before it."""
         secret = self._auth.client_secret.reveal()
-        return forms([secret, self._header(), *(token.reveal() for token in (self._token, *self._past))])
+        hidden = hidden_in_url(self._auth.token_url)
+        return forms([secret, *hidden, self._header(), *(token.reveal() for token in (self._token, *self._past))])
 
     def _keep(self, token: Secret) -> None:
         if self._token:
