@@ -144,7 +144,8 @@ async def open_storage(
 
 def parse_address(url: str) -> dict[str, Any]:
     """A database url as psycopg's parameters; raises :class:`UsageError` that does not repeat it."""
-    place = url.partition("://")[2].partition("?")[0]
+    scheme, _, rest = url.partition("://")
+    place = rest.partition("?")[0] if scheme in {"postgresql", "postgres"} else ""
     if place.count("@") > 1 or "@" in place.partition("/")[2]:
         # The rest of the password would be taken for the name of a host or a database, and errors name these.
         raise UsageError(
