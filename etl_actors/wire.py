@@ -120,3 +120,14 @@ def encode_event(
     """One event of the log as it leaves on ``/ws``; ``kind`` is its type, ``data`` is JSON already."""
     head = _encode({"type": kind, "connector_id": connector_id, "offset": offset, "id": str(event_id)})
     return head[:-1] + b',"data":' + data + b',"timestamp":"' + iso_time(timestamp).encode() + b'"}'
+
+
+def encode_message(message: bytes, *, offset: int | None, event_id: UUID, timestamp: datetime) -> bytes:
+    """An application message of a client, a JSON object, with its place in the log added."""
+    said = msgspec.json.decode(message, type=dict[str, Raw])
+    said |= {
+        "offset": Raw(_encode(offset)),
+        "id": Raw(_encode(str(event_id))),
+        "timestamp": Raw(_encode(iso_time(timestamp))),
+    }
+    return _encode(said)

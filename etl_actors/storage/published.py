@@ -8,13 +8,8 @@ from collections.abc import Sequence
 import trio
 
 from .. import wire
-from ..messages import Event, Transformed
+from ..messages import Event
 from .rows import Stored
-
-
-def event_type(part: Transformed) -> str:
-    """``price_update`` for a connector with items, ``data_update`` for one whose response is the event."""
-    return "price_update" if part.has_items else "data_update"
 
 
 async def encode_events(stored: Sequence[Stored], first_offset: int) -> tuple[Event, ...]:
@@ -25,20 +20,12 @@ async def encode_events(stored: Sequence[Stored], first_offset: int) -> tuple[Ev
         if not part.store_response:
             continue
         offset = first_offset + len(events)
-        data = wire.encode_items(_rows(one)) if part.has_items else part.body.removeprefix(codecs.BOM_UTF8)
-        encoded = wire.encode_event(
-            kind=event_type(part),
-            connector_id=part.connector_id,
-            offset=offset,
-            event_id=part.extraction_id,
-            timestamp=part.received_at,
-            data=data,
-        )
+        encoded = _encoded(one, offset)
         events.append(
             Event(
                 offset=offset,
                 event_id=part.extraction_id,
-                type=event_type(part),
+                type=part.event_type,
                 connector_id=part.connector_id,
                 timestamp=part.received_at,
                 encoded=encoded,
@@ -46,6 +33,21 @@ async def encode_events(stored: Sequence[Stored], first_offset: int) -> tuple[Ev
         )
         await trio.lowlevel.checkpoint()
     return tuple(events)
+
+
+def _encoded(one: Stored, offset: int) -> bytes:
+    part = one.part
+    if part.kind == "message":
+        return wire.encode_message(part.body, offset=offset, event_id=part.extraction_id, timestamp=part.received_at)
+    by_items = part.event_type == "price_update"
+    return wire.encode_event(
+        kind=part.event_type,
+        connector_id=part.connector_id,
+        offset=offset,
+        event_id=part.extraction_id,
+        timestamp=part.received_at,
+        data=wire.encode_items(_rows(one)) if by_items else part.body.removeprefix(codecs.BOM_UTF8),
+    )
 
 
 def _rows(one: Stored) -> list[wire.ItemRow]:
