@@ -193,7 +193,11 @@ class Batch(Struct, frozen=True, kw_only=True):
 
 
 class Event(Struct, frozen=True, kw_only=True):
-    """One entry of the log, as it leaves on ``/ws``: ``encoded`` is the whole JSON text, made once for everybody."""
+    """One entry of the log, as it leaves on ``/ws``: ``encoded`` is the whole JSON text, made once for everybody.
+
+    Of a ``price_update``, ``items`` are its items one by one, each as ``(symbol in upper case, its JSON text)``, for
+    whoever wants some of them only.
+    """
 
     offset: int
     event_id: UUID
@@ -201,6 +205,7 @@ class Event(Struct, frozen=True, kw_only=True):
     connector_id: str
     timestamp: datetime
     encoded: bytes
+    items: tuple[tuple[str, bytes], ...] = ()
 
 
 class Loaded(Struct, frozen=True, kw_only=True):

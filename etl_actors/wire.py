@@ -109,9 +109,14 @@ def encode(value: Any) -> bytes:
     return _encode(value)
 
 
-def encode_items(rows: Iterable[ItemRow]) -> bytes:
+def item_pieces(rows: Iterable[ItemRow]) -> tuple[tuple[str, bytes], ...]:
+    """Each item as ``(symbol in upper case, its JSON text)``."""
+    return tuple(((row.coin_symbol or "").upper(), _encode(row)) for row in rows)
+
+
+def join_items(pieces: Iterable[bytes]) -> bytes:
     """The ``data`` of a ``price_update``."""
-    return b'{"items":[' + b",".join(map(_encode, rows)) + b"]}"
+    return b'{"items":[' + b",".join(pieces) + b"]}"
 
 
 def encode_event(

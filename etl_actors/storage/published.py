@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import trio
 
 from .. import wire
-from ..messages import Event
+from ..messages import Event, Transformed
 from .rows import Stored
 
 
@@ -20,7 +20,7 @@ async def encode_events(stored: Sequence[Stored], first_offset: int) -> tuple[Ev
         if not part.store_response:
             continue
         offset = first_offset + len(events)
-        encoded = _encoded(one, offset)
+        items = wire.item_pieces(_rows(one)) if part.event_type == "price_update" else ()
         events.append(
             Event(
                 offset=offset,
@@ -28,25 +28,26 @@ async def encode_events(stored: Sequence[Stored], first_offset: int) -> tuple[Ev
                 type=part.event_type,
                 connector_id=part.connector_id,
                 timestamp=part.received_at,
-                encoded=encoded,
+                encoded=_encoded(part, offset, items),
+                items=items,
             )
         )
         await trio.lowlevel.checkpoint()
     return tuple(events)
 
 
-def _encoded(one: Stored, offset: int) -> bytes:
-    part = one.part
+def _encoded(part: Transformed, offset: int, items: tuple[tuple[str, bytes], ...]) -> bytes:
     if part.kind == "message":
         return wire.encode_message(part.body, offset=offset, event_id=part.extraction_id, timestamp=part.received_at)
     by_items = part.event_type == "price_update"
+    body = part.body.removeprefix(codecs.BOM_UTF8)
     return wire.encode_event(
         kind=part.event_type,
         connector_id=part.connector_id,
         offset=offset,
         event_id=part.extraction_id,
         timestamp=part.received_at,
-        data=wire.encode_items(_rows(one)) if by_items else part.body.removeprefix(codecs.BOM_UTF8),
+        data=wire.join_items(piece for _, piece in items) if by_items else body,
     )
 
 
