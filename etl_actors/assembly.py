@@ -17,15 +17,18 @@ from .actors.janitor import Janitor
 from .actors.loader import Loader
 from .actors.surveyor import Pairs, Surveyor
 from .actors.transformer import Transformer
+from .crew import Crew
 from .errors import ConfigError
 from .extraction import Extractor
 from .factory import ActorFactory, Clients
 from .files.desk import FileDesk
 from .ledger import Ledger
 from .pipeline import Pipeline
-from .roster import Keys, Roster
+from .roster import Roster, usable
 from .roster_entry import Entry, written_entries
+from .roster_keeping import Keeper, Keys
 from .settings import Configuration
+from .side_door import SideDoor
 from .sources.targets import target_mistake
 from .storage.opening import Storage
 from .transforms.documents import encode_json
@@ -109,8 +112,8 @@ def assemble(
         )
         for source_id, settings in configuration.symbols.items()
     }
-    waiting_for = {
-        entry.settings.connector_id: surveyors[entry.settings.source_id]
+    symbols_of = {
+        entry.settings.connector_id: surveyors[entry.settings.source_id].ready
         for entry in entries
         if entry.settings.source_id in surveyors and entry.settings.source_id not in stored_pairs
     }
@@ -121,25 +124,29 @@ def assemble(
         storage.writer,
         max_batch_rows=service.loader.max_batch_rows,
         max_batch_age_seconds=service.loader.max_batch_age_seconds,
-        on_epoch_lost=lambda lost: pipeline.drop_connectors_nowait(roster.reading_under(lost)),
+        on_epoch_lost=lambda lost: crew.drop_nowait(roster.reading_under(lost)),
         ledger=ledger,
     )
+    crew = Crew(
+        ledger,
+        {entry.settings.connector_id: entry.actor for entry in entries if entry.actor is not None},
+        symbols_of=symbols_of.get,
+    )
+    side_door = SideDoor(ledger)
     pipeline = Pipeline(
-        connectors={entry.settings.connector_id: entry.actor for entry in entries if entry.actor is not None},
+        crew=crew,
+        side_door=side_door,
         transformer=transformer,
         loader=loader,
         broadcaster=broadcaster,
         janitor=janitor,
-        ledger=ledger,
         surveyors=surveyors.values(),
-        surveyor_of=waiting_for.get,
     )
     refuse_target = _refuse_nothing if service.security.allow_private_targets else _refuse_private
     roster = Roster(
         factory,
-        pipeline,
-        storage.definitions,
-        keys,
+        crew,
+        Keeper(storage.definitions, keys),
         entries=entries,
         refuse_target=refuse_target,
         forget=transformer.forget,
@@ -147,7 +154,8 @@ def assemble(
     )
     extractor = Extractor(
         factory,
-        pipeline,
+        side_door,
+        known=lambda connector_id: entry.settings if (entry := roster.entries.get(connector_id)) else None,
         register=storage.definitions.note,
         refuse_target=refuse_target,
         storage_trouble=lambda: loader.statistics().last_error,
@@ -172,7 +180,7 @@ def _with_actors(entries: Sequence[Entry], factory: ActorFactory) -> list[Entry]
     for entry in entries:
         settings = entry.settings
         if entry.file is None and settings.connector_id not in factory.mappings:
-            entry = _usable(entry, factory)
+            entry = usable(entry, factory)
         if entry.runs:
             stagger = place * min(LONGEST_STAGGER_SECONDS, settings.interval_seconds / running)
             mapping, trusted = factory.mappings[settings.connector_id], entry.file is not None
@@ -180,16 +188,6 @@ def _with_actors(entries: Sequence[Entry], factory: ActorFactory) -> list[Entry]
             place += 1
         made.append(entry)
     return made
-
-
-def _usable(entry: Entry, factory: ActorFactory) -> Entry:
-    """``entry`` with its mapping in force, or with the trouble that this version or these files have with it."""
-    trouble = factory.missing_limit(entry.settings)
-    try:
-        factory.mappings[entry.settings.connector_id] = factory.mapping(entry.settings)
-    except ConfigError as error:
-        trouble = str(error)
-    return replace(entry, trouble=entry.trouble or trouble)
 
 
 def _refuse_nothing(url: str) -> None:

@@ -14,10 +14,12 @@ from etl_actors.actors.broadcaster import Broadcaster
 from etl_actors.actors.janitor import Janitor
 from etl_actors.actors.loader import Loader
 from etl_actors.actors.transformer import Transformer
+from etl_actors.crew import Crew
 from etl_actors.errors import NotDrained, StorageUnavailable
 from etl_actors.ledger import Ledger
 from etl_actors.messages import Batch, Event, Extracted, Item
 from etl_actors.pipeline import Pipeline
+from etl_actors.side_door import SideDoor
 from etl_actors.supervisor import GaveUp
 
 from ..actors.parts import extracted, transformed
@@ -103,14 +105,14 @@ def drawing(writer: Memory, *connectors: Counting) -> tuple[Pipeline, Broadcaste
         connector.ledger = ledger
     broadcaster = Broadcaster(buffer_bytes=1_000_000)
     pipeline = Pipeline(
-        connectors={connector.name: connector for connector in connectors},
+        crew=Crew(ledger, {connector.name: connector for connector in connectors}),
+        side_door=SideDoor(ledger),
         transformer=Transformer(lambda connector_id: Numbers(), msgspec.json.encode),
         loader=Loader(
             writer, max_batch_rows=100, max_batch_age_seconds=0.1, on_epoch_lost=lambda lost: None, ledger=ledger
         ),
         broadcaster=broadcaster,
         janitor=Janitor(Idle()),
-        ledger=ledger,
     )
     return pipeline, broadcaster
 
@@ -204,7 +206,7 @@ async def test_a_connector_that_was_taken_over_ends_alone(autojump_clock: Any) -
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pipeline.run)
         await trio.sleep(5.5)
-        pipeline.drop_connectors_nowait(["lost", "unknown"])
+        pipeline.crew.drop_nowait(["lost", "unknown"])
         await trio.sleep(20)
         pipeline.stop_nowait(10)
     assert len(writer.prices["lost"]) == 5
@@ -218,14 +220,14 @@ async def test_connectors_come_and_go_while_it_runs(autojump_clock: Any) -> None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pipeline.run)
         await trio.sleep(5.5)
-        await pipeline.remove("leaving", drain_seconds=10)
+        await pipeline.crew.remove("leaving", drain_seconds=10)
         assert writer.prices["leaving"] == numbers(leaving.said) == numbers(5)
         assert "connector:leaving" not in {actor.name for actor in pipeline.actors()}
-        pipeline.add_nowait("coming", coming)
+        pipeline.crew.add_nowait("coming", coming)
         await trio.sleep(4.8)
         pipeline.stop_nowait(10)
         with pytest.raises(NotDrained):
-            pipeline.add_nowait("late", Counting("late"))
+            pipeline.crew.add_nowait("late", Counting("late"))
     assert (len(writer.prices["steady"]), len(writer.prices["coming"])) == (10, 4)
 
 
@@ -237,7 +239,7 @@ async def test_a_removal_says_when_it_cannot_drain(autojump_clock: Any) -> None:
         nursery.start_soon(pipeline.run)
         await trio.sleep(3.5)
         with pytest.raises(NotDrained):
-            await pipeline.remove("one", drain_seconds=5)
+            await pipeline.crew.remove("one", drain_seconds=5)
         pipeline.stop_nowait(600)
     assert writer.prices == {"one": numbers(3)}
 
@@ -250,14 +252,14 @@ async def test_what_no_connector_read_is_stored_and_its_event_is_known(autojump_
         async with trio.open_nursery() as nursery:
             nursery.start_soon(pipeline.run)
             await trio.sleep(1)
-            event = await pipeline.store(transformed(items=1, connector_id="asked"), seconds=5)
+            event = await pipeline.side_door.store(transformed(items=1, connector_id="asked"), seconds=5)
             assert event is not None
             assert (event.offset, event.connector_id) == (1, "asked")
             writer.seconds = 60
             with pytest.raises(NotDrained):
-                await pipeline.store(transformed(items=1, connector_id="asked"), seconds=5)
+                await pipeline.side_door.store(transformed(items=1, connector_id="asked"), seconds=5)
             pipeline.stop_nowait(600)
             await trio.lowlevel.checkpoint()
             with pytest.raises(NotDrained):
-                await pipeline.store(transformed(connector_id="asked"), seconds=5)
+                await pipeline.side_door.store(transformed(connector_id="asked"), seconds=5)
         assert [frame async for frame in subscription] == [b"1", b"2"]

@@ -12,8 +12,17 @@ ALTER TABLE files
 CREATE INDEX files_by_time ON files (uploaded_at);
 
 -- The foreign key would look its file up for every single row, which takes as long as storing them. Rows are only
--- written in the transaction of their file; that they go with it is seen to once a statement.
-ALTER TABLE file_data DROP CONSTRAINT file_data_file_id_fkey;
+-- written in the transaction of their file; that they go with it is seen to once a statement. Its name is looked up:
+-- beside tables of the original that were set aside it got another.
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOR name IN SELECT conname FROM pg_constraint WHERE conrelid = 'file_data'::regclass AND contype = 'f' LOOP
+        EXECUTE format('ALTER TABLE file_data DROP CONSTRAINT %I', name);
+    END LOOP;
+END
+$$;
 CREATE FUNCTION delete_rows_of_files() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     DELETE FROM file_data WHERE file_id IN (SELECT id FROM gone);

@@ -1,0 +1,56 @@
+"""The shapes of what the routes answer where the rows themselves do not tell: for the OpenAPI document."""
+
+from .connectors import Connector, ConnectorsAnswer, ConnectorStatus, ExtractAnswer, ExtractBody
+from .files import BadRow, BadRows, Column, FileAnswer, FileDataAnswer, FileListed, FileRow, FilesAnswer, ProcessAnswer
+from .rows import ItemsAnswer, ResponsesAnswer
+from .service import (
+    Actor,
+    Alive,
+    ChannelFill,
+    Key,
+    KeysAnswer,
+    LoaderStatus,
+    NewKey,
+    NotReady,
+    Ready,
+    Root,
+    SessionAnswer,
+    Status,
+    SubscriberStatus,
+    SymbolStatus,
+    TestSent,
+)
+
+__all__ = [
+    "Actor",
+    "Alive",
+    "BadRow",
+    "BadRows",
+    "ChannelFill",
+    "Column",
+    "Connector",
+    "ConnectorStatus",
+    "ConnectorsAnswer",
+    "ExtractAnswer",
+    "ExtractBody",
+    "FileAnswer",
+    "FileDataAnswer",
+    "FileListed",
+    "FileRow",
+    "FilesAnswer",
+    "ItemsAnswer",
+    "Key",
+    "KeysAnswer",
+    "LoaderStatus",
+    "NewKey",
+    "NotReady",
+    "ProcessAnswer",
+    "Ready",
+    "ResponsesAnswer",
+    "Root",
+    "SessionAnswer",
+    "Status",
+    "SubscriberStatus",
+    "SymbolStatus",
+    "TestSent",
+]

@@ -1,0 +1,143 @@
+"""The shapes of how the service is, and of who may ask it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from ...keys import Scope
+from .paging import Count
+
+
+class Alive(Struct):
+    """It answers."""
+
+    status: Literal["ok"]
+
+
+class Root(Alive):
+    """What the root says to programs."""
+
+    service: str
+    version: str
+
+
+class Ready(Struct):
+    """It can serve."""
+
+    status: Literal["ready"]
+
+
+class NotReady(Struct):
+    """It cannot, for these reasons."""
+
+    status: Literal["not ready"]
+    reasons: list[str]
+
+
+class Actor(Struct, kw_only=True):
+    """One actor of the pipeline."""
+
+    name: str
+    state: Literal["running", "restarting", "parked", "finished", "failed"]
+    restarts: Count
+    last_error: str | None
+    last_error_at: datetime | None
+
+
+class ChannelFill(Struct):
+    """How many messages wait in a channel, and how many may."""
+
+    waiting: Count
+    capacity: float
+
+
+class LoaderStatus(Struct, kw_only=True):
+    """What was stored since the start."""
+
+    batches: Count
+    rows: Count
+    refused: Count
+    head: Annotated[int, Meta(description="The newest offset of the stream.")]
+    waiting_seconds: float
+    last_error: str | None
+
+
+class SubscriberStatus(Struct, kw_only=True):
+    """To how many the live feed goes."""
+
+    subscribers: Count
+    events: Count
+    too_slow: Count
+    head: int | None
+    waiting_bytes: Count
+
+
+class SymbolStatus(Struct, kw_only=True):
+    """The symbol table of one source."""
+
+    pairs: Count
+    refreshed_at: datetime | None
+    last_error: str | None
+
+
+class Status(Struct, kw_only=True):
+    """How everything is."""
+
+    status: Literal["ok", "not ready"]
+    version: str
+    started_at: datetime
+    uptime_seconds: float
+    connectors: Annotated[dict[str, list[str]], Meta(description="The ids of connectors by their state.")]
+    actors: list[Actor]
+    channels: dict[str, ChannelFill]
+    loader: LoaderStatus
+    database: Annotated[dict[str, Any], Meta(description="Which database it is, its connections and its retention.")]
+    spool: Annotated[dict[str, Any] | None, Meta(description="What waits on disk while the database is away.")]
+    subscribers: SubscriberStatus
+    symbols: dict[str, SymbolStatus]
+
+
+class TestSent(Struct):
+    """A test message went out."""
+
+    status: Literal["sent"]
+    subscribers: Annotated[int, Meta(ge=0, description="To how many it was sent.")]
+    message: Annotated[Any, Meta(description="What was sent.")]
+
+
+class SessionAnswer(Struct):
+    """Who asks."""
+
+    scope: Scope
+    name: str
+    key_id: Annotated[int | None, Meta(description="0 is the first key; null where no key was asked for.")]
+
+
+class Key(Struct, kw_only=True):
+    """What is kept of a key."""
+
+    id: int
+    name: str
+    scope: Scope
+    begins: Annotated[str, Meta(description="How the key begins, to recognise it by.")]
+    state: Literal["active", "expired", "revoked"]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: Annotated[datetime | None, Meta(description="To the minute.")]
+    revoked_at: datetime | None
+
+
+class NewKey(Key, kw_only=True):
+    """A key that was made, with the key itself, this once."""
+
+    key: str
+
+
+class KeysAnswer(Struct):
+    """All keys but the first one, which no table holds."""
+
+    keys: list[Key]
+    total: Count
