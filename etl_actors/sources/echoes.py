@@ -17,7 +17,7 @@ import trio
 from ..settings.secret import MASK
 from .spellings import longest, plain_piece, spelled
 
-SHORTEST = 6
+SHORTEST = 8
 _MASK = MASK.encode()
 # To look through this much takes a millisecond or two; more goes to a worker thread, and there in slices, between which
 # the loop gets its turn.

@@ -60,8 +60,8 @@ def test_no_way_of_writing_hides_a_secret(writer: str, encoding: str) -> None:
 
 def test_signs_alone_are_found_too() -> None:
     """And a secret at the seam of two slices."""
-    assert without_echoes(b'{"k":"#$%^@!?"}', ["#$%^@!?"]) == b'{"k":"***"}'
-    assert without_echoes(b'{"k":"%23%24%25%5E%40%21%3F"}', ["#$%^@!?"]) == b'{"k":"***"}'
+    assert without_echoes(b'{"k":"#$%^@!?~&"}', ["#$%^@!?~&"]) == b'{"k":"***"}'
+    assert without_echoes(b'{"k":"%23%24%25%5E%40%21%3F%7E%26"}', ["#$%^@!?~&"]) == b'{"k":"***"}'
     seam = b" " * (4_194_304 - 3) + b"canary-1" + b" " * 70_000 + b"canary-1"
     assert without_echoes(seam, ["canary-1"]).split() == [b"***", b"***"]
 
