@@ -89,8 +89,13 @@ class Reading(Struct, frozen=True, kw_only=True):
     next_link: str | None = None
 
 
+Kind = Literal["response", "frame", "message", "notice"]
+"""What something is, that is stored and has an event: an answer that was polled, a frame of a stream, an application
+message of a client, or what we have to say ourselves (a connector's state, a gap in a stream)."""
+
+
 class Extracted(Struct, frozen=True, kw_only=True):
-    """One answer of a provider, read whole: from here on it must not be lost.
+    """One answer or frame of a provider, read whole, or a notice about it: from here on it must not be lost.
 
     ``document`` is the decoded JSON (floats as :class:`decimal.Decimal`); ``refusal`` says why there is none.
     ``received_at`` is UTC, ``response_time_ms`` counts from sending the request to the last byte.
@@ -106,6 +111,8 @@ class Extracted(Struct, frozen=True, kw_only=True):
     params: dict[str, str] = {}
     document: Any = None
     refusal: str | None = None
+    kind: Kind = "response"
+    message_type: str | None = None
 
 
 class Item(Struct, frozen=True, kw_only=True, gc=False):
@@ -133,8 +140,9 @@ class Rejected(Struct, frozen=True, kw_only=True):
 
 
 class Transformed(Struct, frozen=True, kw_only=True):
-    """One extraction, ready to be stored.
+    """One extraction, ready to be stored. ``body`` is what was read or said, as JSON.
 
+    ``message_type`` is what a frame is to its provider, what a message calls itself, and the type of a notice's event.
     ``api_name`` and ``exchange`` are the connector's names of that moment. ``store_response`` is false when the body
     itself was refused: it is then in ``rejected`` instead, and no event is made of it.
     """
@@ -152,11 +160,21 @@ class Transformed(Struct, frozen=True, kw_only=True):
     items: tuple[Item, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     store_response: bool = True
+    kind: Kind = "response"
+    message_type: str | None = None
+
+    @property
+    def event_type(self) -> str:
+        """``price_update`` where items are the event, ``data_update`` where the body is, else what it calls itself."""
+        if self.kind in {"message", "notice"}:
+            return self.message_type or self.kind
+        # Of the many kinds of frames of a stream only some have items; the others are events all the same.
+        return "price_update" if self.has_items and (self.items or self.kind == "response") else "data_update"
 
     @property
     def rows(self) -> int:
         """How many rows this adds to the tables."""
-        return len(self.items) + len(self.rejected) + int(self.store_response)
+        return len(self.items) + len(self.rejected) + int(self.store_response and self.kind != "notice")
 
 
 class Batch(Struct, frozen=True, kw_only=True):
@@ -175,7 +193,11 @@ class Batch(Struct, frozen=True, kw_only=True):
 
 
 class Event(Struct, frozen=True, kw_only=True):
-    """One entry of the log, as it leaves on ``/ws``: ``encoded`` is the whole JSON text, made once for everybody."""
+    """One entry of the log, as it leaves on ``/ws``: ``encoded`` is the whole JSON text, made once for everybody.
+
+    Of a ``price_update``, ``items`` are its items one by one, each as ``(symbol in upper case, its JSON text)``, for
+    whoever wants some of them only.
+    """
 
     offset: int
     event_id: UUID
@@ -183,6 +205,7 @@ class Event(Struct, frozen=True, kw_only=True):
     connector_id: str
     timestamp: datetime
     encoded: bytes
+    items: tuple[tuple[str, bytes], ...] = ()
 
 
 class Loaded(Struct, frozen=True, kw_only=True):

@@ -109,9 +109,14 @@ def encode(value: Any) -> bytes:
     return _encode(value)
 
 
-def encode_items(rows: Iterable[ItemRow]) -> bytes:
+def item_pieces(rows: Iterable[ItemRow]) -> tuple[tuple[str, bytes], ...]:
+    """Each item as ``(symbol in upper case, its JSON text)``."""
+    return tuple(((row.coin_symbol or "").upper(), _encode(row)) for row in rows)
+
+
+def join_items(pieces: Iterable[bytes]) -> bytes:
     """The ``data`` of a ``price_update``."""
-    return b'{"items":[' + b",".join(map(_encode, rows)) + b"]}"
+    return b'{"items":[' + b",".join(pieces) + b"]}"
 
 
 def encode_event(
@@ -120,3 +125,14 @@ def encode_event(
     """One event of the log as it leaves on ``/ws``; ``kind`` is its type, ``data`` is JSON already."""
     head = _encode({"type": kind, "connector_id": connector_id, "offset": offset, "id": str(event_id)})
     return head[:-1] + b',"data":' + data + b',"timestamp":"' + iso_time(timestamp).encode() + b'"}'
+
+
+def encode_message(message: bytes, *, offset: int | None, event_id: UUID, timestamp: datetime) -> bytes:
+    """An application message of a client, a JSON object, with its place in the log added."""
+    said = msgspec.json.decode(message, type=dict[str, Raw])
+    said |= {
+        "offset": Raw(_encode(offset)),
+        "id": Raw(_encode(str(event_id))),
+        "timestamp": Raw(_encode(iso_time(timestamp))),
+    }
+    return _encode(said)

@@ -100,7 +100,7 @@ class Transformer:
         items: list[Item] = []
         rejected: list[Rejected] = []
         refusal = extracted.refusal
-        if refusal is None and mapper.has_items:
+        if refusal is None and mapper.has_items and extracted.kind != "notice":
             try:
                 await self._map(extracted, mapper, mapper.elements(extracted.document), items, rejected)
             except PayloadRefused as error:
@@ -111,10 +111,11 @@ class Transformer:
                 refusal = f"the mapping crashed: {type(error).__name__}: {error}"
         if refusal is not None:
             items, rejected = [], [_reject(extracted, extracted.body, refusal)]
-        self._count(extracted.connector_id, items, rejected)
-        self._note(extracted, items, rejected)
-        if refusal is None:
-            self._warn(extracted.connector_id, mapper, items)
+        if extracted.kind != "notice":
+            self._count(extracted.connector_id, items, rejected)
+            self._note(extracted, items, rejected)
+            if refusal is None:
+                self._warn(extracted.connector_id, mapper, items)
         return Transformed(
             extraction_id=extracted.extraction_id,
             connector_id=extracted.connector_id,
@@ -129,6 +130,8 @@ class Transformer:
             items=tuple(items),
             rejected=tuple(rejected),
             store_response=refusal is None,
+            kind=extracted.kind,
+            message_type=extracted.message_type,
         )
 
     async def _map(

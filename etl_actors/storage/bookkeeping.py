@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 
 from ..messages import UNOWNED, Item
-from .published import event_type
 from .rows import Stored, rows_by_table
 
 
@@ -82,10 +81,12 @@ def _entry(one: Stored) -> dict[str, Any]:
     part = one.part
     return {
         "event_id": str(part.extraction_id),
-        "type": event_type(part),
+        "type": part.event_type,
         "connector_id": part.connector_id,
         "timestamp": part.received_at.isoformat(),
-        "response_id": one.response_id,
+        "response_id": one.row_id if part.kind == "response" else None,
+        "frame_id": one.row_id if part.kind in {"frame", "message"} else None,
+        "data": msgspec.Raw(part.body) if part.kind == "notice" else None,
         "first_item": one.item_ids[0] if one.item_ids else None,
         "last_item": one.item_ids[-1] if one.item_ids else None,
     }

@@ -12,11 +12,6 @@ from ..messages import Event, Transformed
 from .rows import Stored
 
 
-def event_type(part: Transformed) -> str:
-    """``price_update`` for a connector with items, ``data_update`` for one whose response is the event."""
-    return "price_update" if part.has_items else "data_update"
-
-
 async def encode_events(stored: Sequence[Stored], first_offset: int) -> tuple[Event, ...]:
     """The events of ``stored`` in order; the first has ``first_offset``."""
     events: list[Event] = []
@@ -25,27 +20,35 @@ async def encode_events(stored: Sequence[Stored], first_offset: int) -> tuple[Ev
         if not part.store_response:
             continue
         offset = first_offset + len(events)
-        data = wire.encode_items(_rows(one)) if part.has_items else part.body.removeprefix(codecs.BOM_UTF8)
-        encoded = wire.encode_event(
-            kind=event_type(part),
-            connector_id=part.connector_id,
-            offset=offset,
-            event_id=part.extraction_id,
-            timestamp=part.received_at,
-            data=data,
-        )
+        items = wire.item_pieces(_rows(one)) if part.event_type == "price_update" else ()
         events.append(
             Event(
                 offset=offset,
                 event_id=part.extraction_id,
-                type=event_type(part),
+                type=part.event_type,
                 connector_id=part.connector_id,
                 timestamp=part.received_at,
-                encoded=encoded,
+                encoded=_encoded(part, offset, items),
+                items=items,
             )
         )
         await trio.lowlevel.checkpoint()
     return tuple(events)
+
+
+def _encoded(part: Transformed, offset: int, items: tuple[tuple[str, bytes], ...]) -> bytes:
+    if part.kind == "message":
+        return wire.encode_message(part.body, offset=offset, event_id=part.extraction_id, timestamp=part.received_at)
+    by_items = part.event_type == "price_update"
+    body = part.body.removeprefix(codecs.BOM_UTF8)
+    return wire.encode_event(
+        kind=part.event_type,
+        connector_id=part.connector_id,
+        offset=offset,
+        event_id=part.extraction_id,
+        timestamp=part.received_at,
+        data=wire.join_items(piece for _, piece in items) if by_items else body,
+    )
 
 
 def _rows(one: Stored) -> list[wire.ItemRow]:

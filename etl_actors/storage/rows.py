@@ -18,21 +18,24 @@ _ITEM_COLUMNS = (
 _RESPONSE_COLUMNS = (
     "COPY api_connector_data (id, connector_id, response_data, timestamp, response_time_ms, extraction_id) FROM STDIN"
 )
+_FRAME_COLUMNS = "COPY websocket_data (id, message_type, data, timestamp, connector_id, extraction_id) FROM STDIN"
 _REJECTED_COLUMNS = "COPY rejected (connector_id, raw, reason, place, timestamp, extraction_id) FROM STDIN"
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """The ids that the rows of one extraction got: ``item_ids`` in the order of its items."""
+    """The ids that the rows of one extraction got: ``row_id`` of its response or frame, ``item_ids`` in the order of
+    its items."""
 
     part: Transformed
-    response_id: int | None
+    row_id: int | None
     item_ids: Sequence[int]
 
 
 def rows_by_table(part: Transformed) -> dict[str, int]:
     """How many rows an extraction adds to each table."""
     return {
-        "api_connector_data": int(part.store_response),
+        "api_connector_data": int(part.store_response and part.kind == "response"),
+        "websocket_data": int(part.store_response and part.kind in {"frame", "message"}),
         "api_connector_items": len(part.items),
         "rejected": len(part.rejected),
     }
@@ -41,21 +44,16 @@ def rows_by_table(part: Transformed) -> dict[str, int]:
 async def copy_rows(connection: AsyncConnection[Any], stored: Sequence[Stored]) -> None:
     """Copy responses, items and rejected payloads, inside the transaction of the caller."""
     async with connection.cursor() as cursor:
-        if any(one.response_id is not None for one in stored):
+        responses = [one for one in stored if one.row_id is not None and one.part.kind == "response"]
+        if responses:
             async with cursor.copy(_RESPONSE_COLUMNS) as copy:
-                for one in stored:
-                    part = one.part
-                    if one.response_id is not None:
-                        await copy.write_row(
-                            (
-                                one.response_id,
-                                part.connector_id,
-                                part.body.decode("utf-8-sig"),
-                                part.received_at.isoformat(),
-                                part.response_time_ms,
-                                part.extraction_id.hex,
-                            )
-                        )
+                for one in responses:
+                    await copy.write_row(_response_row(one))
+        frames = [one for one in stored if one.row_id is not None and one.part.kind != "response"]
+        if frames:
+            async with cursor.copy(_FRAME_COLUMNS) as copy:
+                for one in frames:
+                    await copy.write_row(_frame_row(one))
         if any(one.part.items for one in stored):
             async with cursor.copy(_ITEM_COLUMNS) as copy:
                 for one in stored:
@@ -74,6 +72,18 @@ async def copy_rows(connection: AsyncConnection[Any], stored: Sequence[Stored]) 
                                 one.part.extraction_id.hex,
                             )
                         )
+
+
+def _response_row(one: Stored) -> tuple[Any, ...]:
+    part = one.part
+    text, at = part.body.decode("utf-8-sig"), part.received_at.isoformat()
+    return one.row_id, part.connector_id, text, at, part.response_time_ms, part.extraction_id.hex
+
+
+def _frame_row(one: Stored) -> tuple[Any, ...]:
+    part = one.part
+    text, at = part.body.decode("utf-8-sig"), part.received_at.isoformat()
+    return one.row_id, part.message_type, text, at, part.connector_id or None, part.extraction_id.hex
 
 
 async def _copy_items(copy: psycopg.AsyncCopy, one: Stored) -> None:

@@ -41,6 +41,7 @@ class BatchWriter:
         self._pool = pool
         self._partitions = partitions
         self._response_ids = IdBlocks("api_connector_data_id_seq", 100)
+        self._frame_ids = IdBlocks("websocket_data_id_seq", 100)
         self._item_ids = IdBlocks("api_connector_items_id_seq", 1000)
 
     async def write(self, batch: Batch) -> tuple[Event, ...]:
@@ -64,7 +65,7 @@ class BatchWriter:
         stored = [
             Stored(
                 part=part,
-                response_id=(await self._response_ids.take(connection, 1))[0] if part.store_response else None,
+                row_id=await self._row_id(connection, part),
                 item_ids=await self._item_ids.take(connection, len(part.items)),
             )
             for part in batch.parts
@@ -83,6 +84,12 @@ class BatchWriter:
             await _roll_back(connection)
             raise
         return await encode_events(stored, first)
+
+    async def _row_id(self, connection: AsyncConnection[Any], part: Transformed) -> int | None:
+        if not part.store_response or part.kind == "notice":
+            return None
+        ids = self._response_ids if part.kind == "response" else self._frame_ids
+        return (await ids.take(connection, 1))[0]
 
     async def _make_partitions(self, connection: AsyncConnection[Any], batch: Batch, now: datetime) -> None:
         wanted: dict[str, set[datetime]] = {"events": {now}}
@@ -111,16 +118,17 @@ class BatchWriter:
     async def _recall(self, connection: AsyncConnection[Any], batch: Batch) -> tuple[Event, ...]:
         """The batch is stored already (the answer to its COMMIT was lost): read which ids and offsets it got."""
         cursor = await connection.execute(
-            "SELECT event_id, stream_offset, response_id, first_item, last_item FROM events WHERE event_id = ANY(%s)",
+            "SELECT event_id, stream_offset, coalesce(response_id, frame_id), first_item, last_item FROM events"
+            " WHERE event_id = ANY(%s)",
             ([part.extraction_id for part in batch.parts],),
         )
         found = {row[0]: row[1:] for row in await cursor.fetchall()}
         stored: list[tuple[int, Stored]] = []
         for part in batch.parts:
             if part.extraction_id in found:
-                offset, response_id, first, last = found[part.extraction_id]
+                offset, row_id, first, last = found[part.extraction_id]
                 ids = await _ids_between(connection, part, first, last) if part.items else []
-                stored.append((offset, Stored(part=part, response_id=response_id, item_ids=ids)))
+                stored.append((offset, Stored(part=part, row_id=row_id, item_ids=ids)))
         events: list[Event] = []
         for offset, one in sorted(stored, key=lambda pair: pair[0]):
             events.extend(await encode_events([one], offset))

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from quart import Blueprint, Response, request
 
+from ..errors import ConnectorGone
 from ..settings import ConnectorSettings
 from . import examples
 from .answers import Connector, ConnectorsAnswer, ConnectorStatus
 from .bodies import read_json_object
 from .openapi.documented import Answer, Body, documented
 from .ports import Control, Roster, Statuses
-from .preconditions import etag_header, wanted_etag
+from .preconditions import etag_header, wanted_etags
 from .problems import Problem, json_response, no_content, not_found
 
-MAX_CONNECTOR_BYTES = 1_048_576
+MAX_CONNECTOR_BYTES = 131_072
 ETAG = {"ETag": "The version of its settings, for `If-Match`."}
 LOCATION = {"Location": "Where it is."}
 IF_MATCH = {"If-Match": "The ETag that the change was made from; 412 when it is not the newest any more."}
@@ -77,9 +78,10 @@ def connector_routes(statuses: Statuses, roster: Roster) -> Blueprint:
     )
     async def replace(connector_id: str) -> Response:
         document = await read_json_object(MAX_CONNECTOR_BYTES)
-        if connector_id not in roster.entries:
-            raise not_found(f"there is no connector {connector_id!r} to replace; POST /api/connectors makes one")
-        await roster.replace(connector_id, document, etag=wanted_etag(request.headers, current(connector_id)))
+        try:
+            await roster.replace(connector_id, document, etags=wanted_etags(request.headers))
+        except ConnectorGone as gone:
+            raise not_found(f"{gone}; POST /api/connectors makes one") from None
         return shown(connector_id)
 
     @routes.delete("/<connector_id>")
@@ -91,7 +93,7 @@ def connector_routes(statuses: Statuses, roster: Roster) -> Blueprint:
         problems=(409, 412, 503),
     )
     async def delete(connector_id: str) -> Response:
-        await roster.delete(connector_id, etag=wanted_etag(request.headers, current(connector_id)))
+        await roster.delete(connector_id, etags=wanted_etags(request.headers))
         return no_content()
 
     @routes.get("/<connector_id>/status")
