@@ -103,7 +103,7 @@ def _header_parameters(said: Description) -> Iterator[dict[str, Any]]:
 
 def _answer(answer: Answer, shapes: Shapes) -> dict[str, Any]:
     described: dict[str, Any] = {"description": answer.description}
-    content = {} if answer.shape is None else {JSON: _media(shapes.schema_of(answer.shape), answer.example)}
+    content = {} if answer.shape is None else {answer.kind: _media(shapes.schema_of(answer.shape), answer.example)}
     content |= {kind: _media(shapes.schema_of(shape)) for kind, shape in answer.media.items()}
     if content:
         described["content"] = content

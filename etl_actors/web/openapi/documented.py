@@ -30,7 +30,8 @@ _MARK = "__documented__"
 class Answer(Struct, frozen=True):
     """One successful answer: the shape of its JSON (None: it has no body), and what other media types it comes in.
 
-    ``media`` maps a media type to what one body of it is: a JSON Schema, or a type. ``headers`` maps names to words.
+    ``kind`` is the media type of that JSON. ``media`` maps another one to what a body of it is: a JSON Schema, or a
+    type. ``headers`` maps names to words.
     """
 
     shape: Any
@@ -38,6 +39,7 @@ class Answer(Struct, frozen=True):
     example: Any = None
     media: Mapping[str, Any] = {}
     headers: Mapping[str, str] = {}
+    kind: str = "application/json"
 
 
 class Body(Struct, frozen=True):
