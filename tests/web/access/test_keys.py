@@ -157,6 +157,16 @@ def test_many_wrong_keys_from_one_address_are_slowed_down(guarded: Guarded) -> N
         assert elsewhere.get("/api/status").status_code == 200
 
 
+def test_a_made_up_key_is_not_locked_out_where_it_was_shown_before(guarded: Guarded) -> None:
+    """By the wrong keys of others behind the same proxy."""
+    with guarded.client(source="127.0.9.2") as client:
+        right = {"X-API-Key": ADMIN_KEY}
+        assert client.get("/api/status", headers=right).status_code == 200
+        wrong = [client.get("/api/status", headers={"X-API-Key": f"{UNKNOWN}{n}"}).status_code for n in range(8)]
+        assert wrong == [401] * 5 + [429] * 3
+        assert client.get("/api/status", headers=right).status_code == 200
+
+
 def test_forwarded_headers_are_refused_but_from_a_proxy(guarded: Guarded) -> None:
     """400 that names the setting, for every kind of them, on open routes too."""
     for name, value in (
