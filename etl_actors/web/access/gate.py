@@ -43,6 +43,11 @@ def caller() -> Caller:
     return cast("Caller", g.caller)
 
 
+def session_token() -> str | None:
+    """The token of the session that the caller came in by; None for one who showed a key, or nothing."""
+    return cast("str | None", g.get("session_token"))
+
+
 class Gate:
     """Knows who asks, and whether they may."""
 
@@ -127,6 +132,8 @@ class Gate:
                 "Not asked by our page",
                 "a session counts only for requests of the page that logged in: show a key",
             )
+        if found is not None:
+            g.session_token = token
         return found
 
     def _may_ride(self, asked: Request | Websocket) -> bool:
