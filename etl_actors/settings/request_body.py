@@ -29,10 +29,16 @@ EXTRACT_NAME = "Extracted from a URL"
 EXTRACT_KEYS = frozenset({"url", "method", "headers", "params", "auth", "items", "connector_id", "timeout_seconds"})
 
 
+_KNOWN = frozenset(ConnectorSettings.__struct_encode_fields__)
+
+
 def read_connector(document: dict[str, Any]) -> ConnectorSettings:
     """The connector in ``document``; :class:`ConfigError` with every mistake, each with the path of its key."""
+    # What lies under a key that nobody knows is not looked into, however much it is.
+    stated = {
+        key: copy.deepcopy(value) if key in _KNOWN else None for key, value in document.items() if key not in READ_ONLY
+    }
     mistakes: list[Mistake] = []
-    stated = copy.deepcopy({key: value for key, value in document.items() if key not in READ_ONLY})
     mistakes.extend(("", path, "holds a NUL character, which cannot be stored") for path in _with_nul(stated))
     connector = convert(stated, ConnectorSettings, "", mistakes)
     if connector is not None:
