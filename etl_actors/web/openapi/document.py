@@ -75,7 +75,7 @@ def _failures(route: Route, said: Description) -> list[int]:
     if said.parameters:
         statuses.add(422)
     if said.body is not None:
-        statuses |= {400, 413}
+        statuses |= {400, 413, 415}
     if said.scope is not None:
         statuses |= {401, 403, 429}
     if route.method not in SAFE_METHODS:

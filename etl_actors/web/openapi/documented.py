@@ -8,8 +8,8 @@
 
 Tag and operation id come from the blueprint and the view's name, longer words from the view's docstring, path
 parameters from the route. Errors that follow from the rest need not be said: 404 where the path has a parameter, 422
-where there are query parameters, 400 and 413 where there is a body, 401 and 403 where a scope is needed, 403 for what
-another site's page must not do.
+where there are query parameters, 400, 413 and 415 where there is a body, 401 and 403 where a scope is needed, 403 for
+what another site's page must not do.
 """
 
 from __future__ import annotations
