@@ -42,6 +42,11 @@ async def open_doors(
     first_key = given if given is not None else await _kept_key(data_dir, required=required)
     if not required and not is_loopback(host):
         log.warning("service.open_to_everybody", host=host, require_keys=settings.security.require_keys)
+    cors_origins = settings.server.cors_origins
+    if "*" in cors_origins and not required:
+        # Every page that any browser of this machine shows could else read and change everything.
+        cors_origins = tuple(one for one in cors_origins if one != "*")
+        log.warning("service.pages_must_be_named", cors_origins=cors_origins, reason="'*' counts only with keys")
     doorkeeper = Doorkeeper(keys, first_key=first_key.reveal())
     await doorkeeper.look()
     secret = await trio.to_thread.run_sync(session_secret, data_dir)
@@ -51,7 +56,7 @@ async def open_doors(
         keys_required=required,
         listened_host=host,
         session_secret=secret.reveal(),
-        cors_origins=settings.server.cors_origins,
+        cors_origins=cors_origins,
         trusted_proxies=settings.server.trusted_proxies,
         failed_keys_per_minute=settings.security.failed_keys_per_minute,
         requests_per_minute=settings.security.requests_per_minute,

@@ -29,7 +29,7 @@ from .side_door import SideDoor
 from .transforms.documents import encode_json
 
 AT_ONCE = 8
-STORED_SECONDS = 15.0
+STORED_SECONDS = 10.0
 
 
 class Outcome(Struct, frozen=True, kw_only=True):

@@ -28,7 +28,7 @@ from .keeping import open_kept
 from .progress import Progress, progress
 from .settings import Configuration, ServiceSettings
 from .sources.exchange import open_client, open_guarded_client
-from .status import StatusBoard
+from .status import StatusBoard, Watch
 from .storage.opening import Storage, open_storage
 from .supervisor import OURS, Supervised
 from .vault.doors import given_first_key
@@ -122,8 +122,8 @@ async def serve(
                 head=head,
                 files=files,
             )
-            statuses = _status_board(storage, assembly)
             doors = await open_doors(settings, storage.keys, first_key, host=host, data_dir=data_dir)
+            statuses = _status_board(storage, assembly, doors.doorkeeper)
             app = create_app(
                 reader=storage.reader,
                 statuses=statuses,
@@ -163,7 +163,7 @@ def _open_guarded(settings: ServiceSettings) -> AbstractAsyncContextManager[http
     return opening(settings.upstream, __version__)
 
 
-def _status_board(storage: Storage, assembly: Assembly) -> StatusBoard:
+def _status_board(storage: Storage, assembly: Assembly, watch: Watch) -> StatusBoard:
     return StatusBoard(
         roster=assembly.roster,
         pipeline=assembly.pipeline,
@@ -172,6 +172,7 @@ def _status_board(storage: Storage, assembly: Assembly) -> StatusBoard:
         broadcaster=assembly.broadcaster,
         janitor=assembly.janitor,
         surveyors=assembly.surveyors,
+        watch=watch,
         database=storage.statistics,
         version=__version__,
     )

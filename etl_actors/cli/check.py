@@ -23,8 +23,14 @@ def check(config: Path) -> None:
     """Validate a config folder without starting, and print its call budget. Exit code 0 when sound, 2 when not."""
     from ..budget import Budget, budget  # --help need not wait for all of it
     from ..compiling import read_sound_configuration
+    from ..doors import keys_required
+    from ..storage.opening import parse_address
 
     configuration = read_sound_configuration(config, os.environ)
+    service = configuration.service
+    parse_address(service.database.url.reveal())
+    if "*" in service.server.cors_origins and not keys_required(service, service.server.host):
+        click.secho("[server] cors_origins: '*' counts only where keys are asked for; name the pages", fg="yellow")
     enabled = sum(one.enabled for one in configuration.connectors)
     click.secho(f"{config}: sound, {enabled} of {len(configuration.connectors)} connectors enabled", fg="green")
     found: Budget = budget(configuration)

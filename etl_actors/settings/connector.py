@@ -10,7 +10,7 @@ import hashlib
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 from .paging import Cursor, Pages, PagesWord, pages_of
 from .secret import Secret, encode_masked
@@ -37,10 +37,10 @@ class NoAuth(Struct, frozen=True, forbid_unknown_fields=True, tag="none"):
     """The provider asks for nothing."""
 
 
-class ApiKeyAuth(Struct, frozen=True, forbid_unknown_fields=True, tag="api_key"):
-    """A key in a header or in a query parameter. An empty value sends nothing."""
+class ApiKeyAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="api_key"):
+    """A key in a header or in a query parameter. An empty value sends nothing, a forgotten one is a mistake."""
 
-    value: Secret = field(default_factory=Secret)
+    value: Secret
     header: str = ""
     param: str = ""
     prefix: str = ""

@@ -25,8 +25,13 @@ from .connector import (
 from .paging_mistakes import paging_mistakes
 from .service import ServiceSettings
 
+# What servers take.
+LONGEST_URL = 8_192
+
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\uffff]*")
+# What can be sent at all: ASCII, and no white space around it.
+_HEADER_VALUE = re.compile(r"(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?")
+_NOT_A_HEADER = "a header holds one line of visible ASCII characters, without spaces around it"
 # What a provider can read from a header: ASCII, and no white space around it.
 _CREDENTIAL = re.compile(r"(?:[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)?")
 _NOT_A_CREDENTIAL = "a header holds one line of visible ASCII characters; is there a newline in it?"
@@ -89,6 +94,8 @@ def connector_mistakes(connector: ConnectorSettings) -> list[tuple[str, str]]:
     found = []
     if connector.connector_id in RESERVED_IDS:
         found.append(("connector_id", f"{connector.connector_id!r} is reserved; choose another id"))
+    if len(connector.url) > LONGEST_URL:
+        found.append(("url", f"it has {len(connector.url):,} characters; {LONGEST_URL:,} are the most"))
     unreadable = _url_mistake(connector)
     if unreadable is not None:
         found.append(("url", unreadable))
@@ -97,7 +104,7 @@ def connector_mistakes(connector: ConnectorSettings) -> list[tuple[str, str]]:
         if not _HEADER_NAME.fullmatch(name):
             found.append((f"headers.{name}", "this is no name that HTTP allows for a header"))
         elif not _HEADER_VALUE.fullmatch(value):
-            found.append((f"headers.{name}", "a header holds one line of visible characters"))
+            found.append((f"headers.{name}", _NOT_A_HEADER))
     found.extend(_auth_mistakes(connector))
     found.extend(paging_mistakes(connector))
     return found

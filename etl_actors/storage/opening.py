@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -56,6 +57,13 @@ _FILE_CONNECTIONS = 3
 # One for keys alone: that a key was revoked must not wait behind slow questions, nor for long on a stuck server.
 _KEYS_OPTIONS = "-c statement_timeout=5s"
 _KEYS_CONNECTIONS = 1
+# Changes of connectors do not wait behind the loader, nor it behind them.
+_CHANGE_CONNECTIONS = 2
+# Whoever asks over REST is told so when the server hangs. An export has as long for each of its slices.
+_REQUEST_SECONDS = 10.0
+
+
+_OTHER_CONNECTIONS = _WRITER_CONNECTIONS + _CHANGE_CONNECTIONS + _FILE_CONNECTIONS + _KEYS_CONNECTIONS
 
 
 class Storage(Struct, frozen=True, kw_only=True):
@@ -115,11 +123,17 @@ async def open_storage(
                     conninfo,
                     _READER_OPTIONS,
                     database.min_connections,
-                    max(database.max_connections - _WRITER_CONNECTIONS - _FILE_CONNECTIONS - _KEYS_CONNECTIONS, 1),
+                    max(database.max_connections - _OTHER_CONNECTIONS, 1),
+                    loan_seconds=_REQUEST_SECONDS,
                 )
                 writers = await _open_pool(stack, conninfo, _WRITER_OPTIONS, 1, _WRITER_CONNECTIONS)
+                changes = await _open_pool(
+                    stack, conninfo, _WRITER_OPTIONS, 0, _CHANGE_CONNECTIONS, loan_seconds=_REQUEST_SECONDS
+                )
                 filers = await _open_pool(stack, conninfo, _FILE_OPTIONS, 0, _FILE_CONNECTIONS)
-                keys = await _open_pool(stack, conninfo, _KEYS_OPTIONS, 1, _KEYS_CONNECTIONS)
+                keys = await _open_pool(
+                    stack, conninfo, _KEYS_OPTIONS, 1, _KEYS_CONNECTIONS, loan_seconds=_REQUEST_SECONDS
+                )
                 await _make_partitions(writers, book)
         except StorageUnavailable as error:
             which = "the database of DATABASE_URL ([database] url)" if database.url else "the embedded PostgreSQL"
@@ -132,7 +146,7 @@ async def open_storage(
             writer=BatchWriter(writers, book),
             reader=Reader(readers),
             claims=ClaimBook(writers, owner=f"{socket.gethostname()}:{os.getpid()}"),
-            definitions=DefinitionBook(writers),
+            definitions=DefinitionBook(changes),
             keys=KeyBook(keys),
             retention=Retention(writers, book, retention),
             files=FileWriter(filers),
@@ -183,7 +197,13 @@ async def prepare_schema(connection: Connection[Any], progress: Callable[[str], 
 
 
 async def _open_pool(
-    stack: AsyncExitStack, conninfo: dict[str, Any], options: str, min_connections: int, max_connections: int
+    stack: AsyncExitStack,
+    conninfo: dict[str, Any],
+    options: str,
+    min_connections: int,
+    max_connections: int,
+    *,
+    loan_seconds: float = math.inf,
 ) -> Pool:
     joined = {**_WATCHFUL, **conninfo, "options": f"{conninfo.get('options', '')} {options} -c timezone=UTC".strip()}
     return await stack.enter_async_context(
@@ -191,6 +211,7 @@ async def _open_pool(
             make_conninfo("", **joined),
             min_connections=min(min_connections, max_connections),
             max_connections=max_connections,
+            loan_seconds=loan_seconds,
         )
     )
 

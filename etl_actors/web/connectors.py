@@ -15,7 +15,7 @@ from .answers import Connector, ConnectorsAnswer, ConnectorStatus
 from .bodies import read_json_object
 from .openapi.documented import Answer, Body, documented
 from .ports import Control, Roster, Statuses
-from .preconditions import etag_header, wanted_etags
+from .preconditions import etag_header, is_known, wanted_etags
 from .problems import Problem, json_response, no_content, not_found
 
 MAX_CONNECTOR_BYTES = 131_072
@@ -60,12 +60,18 @@ def connector_routes(statuses: Statuses, roster: Roster) -> Blueprint:
     @routes.get("/<connector_id>")
     @documented(
         "Show a connector",
+        headers={"If-None-Match": "An ETag that is known already: 304 while the settings are those."},
         answers={
-            200: Answer(Connector, "Its settings, secrets masked, and its state.", examples.CONNECTOR, headers=ETAG)
+            200: Answer(Connector, "Its settings, secrets masked, and its state.", examples.CONNECTOR, headers=ETAG),
+            304: Answer(None, "Its settings are known already.", headers=ETAG),
         },
     )
     async def one(connector_id: str) -> Response:
-        return shown(connector_id)
+        """Its state is no part of the version; `/status` tells it at any time."""
+        response = shown(connector_id)
+        if is_known(request.headers, current(connector_id)):
+            return Response(b"", status=304, headers={"ETag": response.headers["ETag"]})
+        return response
 
     @routes.put("/<connector_id>")
     @documented(

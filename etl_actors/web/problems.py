@@ -21,8 +21,10 @@ from ..errors import (
     FileRefused,
     NoRoom,
     NotDrained,
+    OutcomeUnknown,
     PayloadRefused,
     PollFailed,
+    StorageBusy,
     StorageRefused,
     StorageUnavailable,
     TargetRefused,
@@ -33,6 +35,7 @@ from ..errors import (
 log = structlog.get_logger("web")
 
 RETRY_AFTER_SECONDS = 5
+PROBLEM_JSON = "application/problem+json"
 
 
 class Mistake(Struct, frozen=True):
@@ -94,21 +97,30 @@ def no_content() -> Response:
     return response
 
 
+def problem_document(
+    status: int, title: str, detail: str, errors: list[dict[str, str]] | None = None
+) -> ProblemDocument:
+    """A problem, ready to be encoded."""
+    mistakes = [Mistake(**error) for error in errors or []]
+    return ProblemDocument(type="about:blank", title=title, status=status, detail=detail, errors=mistakes)
+
+
 def problem_body(status: int, title: str, detail: str, errors: list[dict[str, str]] | None = None) -> bytes:
     """The JSON of a problem document."""
-    mistakes = [Mistake(**error) for error in errors or []]
-    return msgspec.json.encode(
-        ProblemDocument(type="about:blank", title=title, status=status, detail=detail, errors=mistakes)
-    )
+    return msgspec.json.encode(problem_document(status, title, detail, errors))
+
+
+def document_response(document: ProblemDocument) -> Response:
+    """A problem document as an answer, which says when to try again where that may help."""
+    response = Response(msgspec.json.encode(document), status=document.status, content_type=PROBLEM_JSON)
+    if document.status in {429, 503}:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
 
 
 def problem_response(status: int, title: str, detail: str, errors: list[dict[str, str]] | None = None) -> Response:
     """A problem document."""
-    body = problem_body(status, title, detail, errors)
-    response = Response(body, status=status, content_type="application/problem+json")
-    if status in {429, 503}:
-        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    return response
+    return document_response(problem_document(status, title, detail, errors))
 
 
 # What an error of the house means to a caller; the first that fits.
@@ -122,6 +134,12 @@ _MEANINGS: tuple[tuple[type[EtlActorsError], int, str], ...] = (
     (StorageRefused, 422, "Not valid"),
     (PollFailed, 424, "The provider brought nothing"),
 )
+
+
+def _storage_words(error: StorageUnavailable) -> str:
+    if isinstance(error, OutcomeUnknown):
+        return "the database was lost while it stored this, so it may be stored or not"
+    return "the database is too busy" if isinstance(error, StorageBusy) else "the database does not answer"
 
 
 def _told_as(status: int, title: str) -> Callable[[Exception], Awaitable[Response]]:
@@ -142,7 +160,9 @@ def install_problem_handlers(app: QuartTrio) -> None:
 
     @app.errorhandler(StorageUnavailable)
     async def _storage(error: StorageUnavailable) -> Response:
-        return problem_response(503, "Database unavailable", f"{error}; try again in a few seconds")
+        # A driver's text names hosts, users and paths, and not everybody who gets here has shown a key.
+        log.info("web.storage_unavailable", error=str(error))
+        return problem_response(503, "Database unavailable", f"{_storage_words(error)}; try again in a few seconds")
 
     @app.errorhandler(ConfigError)
     async def _config(error: ConfigError) -> Response:

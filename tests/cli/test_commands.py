@@ -146,6 +146,20 @@ def test_check_tells_the_mistakes_of_every_stage_at_once(tmp_path: Path) -> None
     assert (served.returncode, served.stderr) == (2, done.stderr)
 
 
+def test_check_looks_at_the_database_s_address_and_at_who_may_call(tmp_path: Path) -> None:
+    """Another kind of database is refused without repeating the password; a star that counts for nothing is told."""
+    (tmp_path / "service.toml").write_text('[database]\nurl = "mysql://root:canary@db/prices"\n')
+    done = run("check", "--config", str(tmp_path))
+    assert done.returncode == 2
+    assert "database.url" in done.stderr
+    assert "canary" not in done.stderr
+    for url in ("postgresql://root@db/prices", "host=db dbname=prices"):
+        (tmp_path / "service.toml").write_text(f'[server]\ncors_origins = ["*"]\n[database]\nurl = "{url}"\n')
+        done = run("check", "--config", str(tmp_path))
+        assert done.returncode == 0
+        assert "cors_origins" in done.stdout
+
+
 def test_check_says_when_nothing_is_polled(tmp_path: Path) -> None:
     """Sound, and most likely the wrong folder."""
     done = run("check", "--config", str(tmp_path))

@@ -116,6 +116,16 @@ def test_a_connector_is_made_and_its_items_arrive(client: httpx.Client, provider
     )
 
 
+def test_settings_that_are_known_are_not_sent_again(client: httpx.Client, provider: Provider) -> None:
+    """304 for their ETag, weak or among others; a change makes it another one."""
+    etag = made(client, "known", provider.url).headers["etag"]
+    for known in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+        answer = client.get("/api/connectors/known", headers={"If-None-Match": known})
+        assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", etag)
+    assert client.get("/api/connectors/known", headers={"If-None-Match": '"other"'}).status_code == 200
+    bad(client, "GET", "/api/connectors/unknown", 404, headers={"If-None-Match": "*"})
+
+
 def test_a_changed_connector_restarts_alone(client: httpx.Client, provider: Provider) -> None:
     """The change is in force at once, and nobody else's actor is touched."""
     made(client, "steady", provider.url + "/steady")

@@ -192,6 +192,8 @@ def test_a_wrong_value_is_named(client: httpx.Client, path: str, place: str) -> 
     [
         ("GET", "/nowhere", 404),
         ("GET", "/api/data/nosuch", 404),
+        ("GET", "/api/data/extract", 404),
+        ("GET", "/api/data/upload", 405),
         ("GET", "/api/data/nosuch/latest", 404),
         ("GET", "/api/data/items/nosuch", 404),
         ("GET", "/api/data/nosuch/items/latest", 404),
@@ -227,6 +229,12 @@ def test_a_refusal_says_what_would_do(client: httpx.Client, method: str, path: s
         "GET, HEAD, OPTIONS" if status == 405 else None,
         "websocket" if status == 426 else None,
     )
+
+
+@pytest.mark.parametrize("path", ["/api/connectors", "/api/data/extract", "/ws/test", "/api/session"])
+def test_a_compressed_body_is_refused(client: httpx.Client, path: str) -> None:
+    """415 rather than a complaint about what it looks like."""
+    bad(client, "POST", path, 415, content=b"\x1f\x8b", headers={"Content-Encoding": "gzip"})
 
 
 def test_a_test_message_reaches_every_subscriber(client: httpx.Client, demo: str) -> None:
@@ -340,6 +348,15 @@ def test_items_leave_as_csv_and_ndjson_without_limit(client: httpx.Client) -> No
     few = client.get("/api/data/items/coingecko_top?limit=3", headers={"Accept": "text/csv"}).text
     assert len(few.splitlines()) == 4
     assert client.get("/api/data/items", headers={"Accept": "*/*"}).headers["content-type"] == "application/json"
+
+
+def test_the_head_of_an_export_claims_no_length(client: httpx.Client) -> None:
+    """Its type and its name, as a GET has them, and not that it is empty."""
+    for kind in ("text/csv", "application/x-ndjson"):
+        answer = client.head("/api/data/items", headers={"Accept": kind})
+        assert (answer.status_code, answer.headers["content-type"]) == (200, f"{kind}; charset=utf-8")
+        assert "content-length" not in answer.headers
+        assert "attachment" in answer.headers["content-disposition"]
 
 
 def test_a_client_that_leaves_an_export_frees_what_it_held(client: httpx.Client) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import httpx
 import pytest
 import websockets.sync.client
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from .conftest import ADMIN_KEY, PROXY, Guarded, problem
 
@@ -121,6 +123,26 @@ def test_a_socket_opens_with_the_cookie(guarded: Guarded) -> None:
                 guarded.socket_url(), additional_headers=headers, origin=websockets.Origin(STRANGER)
             )
         assert refused.value.response.status_code == 403
+
+
+def test_sockets_of_a_session_end_with_it(guarded: Guarded) -> None:
+    """Logging out closes what that session had opened, with 1008; another session of the same key stays."""
+    with logged_in(guarded, guarded.keys["read"]) as client, logged_in(guarded, guarded.keys["read"]) as other:
+        url, origin = guarded.socket_url(), websockets.Origin(guarded.address)
+        ending = websockets.sync.client.connect(
+            url, additional_headers={"Cookie": cookie_header(client)}, origin=origin, max_size=None
+        )
+        staying = websockets.sync.client.connect(
+            url, additional_headers={"Cookie": cookie_header(other)}, origin=origin, max_size=None
+        )
+        with ending, staying:
+            assert client.delete("/api/session").status_code == 204
+            with pytest.raises(ConnectionClosed) as closed:
+                deque(iter(partial(ending.recv, timeout=5), None), maxlen=0)
+            assert closed.value.rcvd is not None
+            assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, "the session is over")
+            staying.send('{"op": "ping", "id": 1}')
+            assert "pong" in str(staying.recv(timeout=5))
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,15 @@ def test_a_wrong_key_is_refused_all_the_same(unguarded: str) -> None:
     assert ask(unguarded, Authorization="Basic bWU6c2VjcmV0").status_code == 200
 
 
+def test_a_star_welcomes_no_page_where_no_keys_are_asked_for(unguarded: str) -> None:
+    """Any page of any browser here could else read and change everything; a page that is named may."""
+    stranger, friend = {"Origin": "http://evil.example"}, {"Origin": "http://friend.example"}
+    problem(ask(unguarded, "/ws/test", "POST", **stranger), 403)
+    assert "access-control-allow-origin" not in ask(unguarded, **stranger).headers
+    assert ask(unguarded, "/ws/test", "POST", **friend).status_code == 200
+    assert ask(unguarded, **friend).headers["access-control-allow-origin"] == friend["Origin"]
+
+
 def test_a_strange_host_is_refused(unguarded: str) -> None:
     """Against DNS rebinding: 421 that names the mend. This machine's names, and friends', are fine."""
     port = urlsplit(unguarded).port
