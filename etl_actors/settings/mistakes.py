@@ -22,6 +22,7 @@ from .connector import (
 )
 from .paging_mistakes import paging_mistakes
 from .service import ServiceSettings
+from .stream_mistakes import stream_mistakes
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\uffff]*")
@@ -82,6 +83,7 @@ def connector_mistakes(connector: ConnectorSettings) -> list[tuple[str, str]]:
             found.append((f"headers.{name}", "a header holds one line of visible characters"))
     found.extend(_auth_mistakes(connector))
     found.extend(paging_mistakes(connector))
+    found.extend(stream_mistakes(connector))
     return found
 
 
