@@ -190,6 +190,7 @@ class SocketConnectorActor:
             self._rules,
             self._calls,
             new_line=self._new_line,
+            reports_error=self._intake.reports_error,
             take=take,
             replaced=self._diary.socket_replaced,
             not_replaced=self._not_replaced,
@@ -203,13 +204,14 @@ class SocketConnectorActor:
             self._tally.failures = 0
         return failure
 
-    def _new_line(self, predecessor: Overlap | None) -> Line:
+    def _new_line(self, predecessor: Overlap | None, opened: Callable[[], None]) -> Line:
         return Line(
             self._connector,
             self._source,
             self._rules,
             self._intake,
             admit=self._admit,
+            opened=opened,
             changed=self._calls.ring,
             predecessor=predecessor,
         )

@@ -65,9 +65,8 @@ async def _expect(
             if intake.is_data(frame):
                 await keep(frame)
             return
-        refused = None if frame.refusal is not None else intake.trouble(frame)
-        if refused is not None:
-            raise PollFailed(f"{name} was refused: {refused}")
+        if intake.reports_error(frame):
+            raise PollFailed(f"{name} was refused: {intake.trouble(frame)}")
         last = frame
         await keep(frame)
 

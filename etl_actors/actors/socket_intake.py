@@ -83,6 +83,10 @@ class FrameIntake:
         except PayloadRefused:
             return False
 
+    def reports_error(self, frame: Frame) -> bool:
+        """Whether the provider says that something is wrong; that is never a mere sign of life."""
+        return frame.refusal is None and self._mapper.provider_error(frame.document) is not None
+
     def trouble(self, frame: Frame) -> str | None:
         """Why ``frame`` is none that can be mapped, in one sentence."""
         return frame.refusal if frame.refusal is not None else self._mapper.provider_error(frame.document)

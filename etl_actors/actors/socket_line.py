@@ -23,10 +23,10 @@ Keep = Callable[["Line", Frame], Awaitable[None]]
 
 
 class Line:
-    """One socket. ``changed`` is called when it is ready, and when it has ended; ``failure`` is then why.
+    """One socket. ``opened`` is called before its first frame, ``changed`` when it is ready and when it has ended.
 
-    ``leads`` says whether what it brings goes on at once. ``predecessor`` is its overlap with the line before it,
-    ``successor`` the one with the line that follows.
+    ``failure`` is then why it ended. ``leads`` says whether what it brings goes on at once. ``predecessor`` is its
+    overlap with the line before it, ``successor`` the one with the line that follows.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class Line:
         intake: FrameIntake,
         *,
         admit: Callable[[], Awaitable[None]],
+        opened: Callable[[], None],
         changed: Callable[[], None],
         predecessor: Overlap | None = None,
     ) -> None:
@@ -45,6 +46,7 @@ class Line:
         self._rules = rules
         self._intake = intake
         self._admit = admit
+        self._opened = opened
         self._changed = changed
         self.predecessor = predecessor
         self.successor: Overlap | None = None
@@ -74,6 +76,7 @@ class Line:
             with self._scope:
                 await self._admit()
                 async with self._source.open() as socket:
+                    self._opened()
                     self.failure = await self._follow(socket, keep)
         except PollFailed as failure:
             self.failure = failure

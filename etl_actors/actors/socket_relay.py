@@ -30,7 +30,8 @@ class Relay:
         rules: FrameRules,
         calls: Calls,
         *,
-        new_line: Callable[[Overlap | None], Line],
+        new_line: Callable[[Overlap | None, Callable[[], None]], Line],
+        reports_error: Callable[[Frame], bool],
         take: Callable[[Frame], Awaitable[None]],
         replaced: Callable[[], None],
         not_replaced: Callable[[PollFailed], float],
@@ -39,11 +40,12 @@ class Relay:
         self._rules = rules
         self._calls = calls
         self._new_line = new_line
+        self._reports_error = reports_error
         self._take = take
         self._replaced = replaced
         self._not_replaced = not_replaced
         self._retry_at: float | None = None
-        self.front = new_line(None)
+        self.front = new_line(None, lambda: None)
         self.copies = 0
 
     async def run(self) -> PollFailed | None:
@@ -75,8 +77,12 @@ class Relay:
         """Puts a new line in front, if one opens."""
         front, calls = self.front, self._calls
         calls.reconnect, self._retry_at = False, None
-        overlap = front.successor = Overlap(self._rules)
-        back = self._new_line(overlap)
+        overlap = Overlap(self._rules)
+
+        def opened() -> None:
+            front.successor = overlap  # what came before, the new line cannot bring
+
+        back = self._new_line(overlap, opened)
         lines.start_soon(back.run, self._keep)
         await calls.until(lambda: back.ready or back.ended or calls.paused)
         overlap_end = trio.current_time() + self._connector.overlap_seconds
@@ -112,7 +118,7 @@ class Relay:
             if line is self.front:
                 self._calls.ask_reconnect()
             return
-        if self._rules.ignored(frame.document):
+        if self._rules.ignored(frame.document) and not self._reports_error(frame):
             return
         overlap = line.predecessor
         if overlap is not None and not line.leads:
