@@ -18,6 +18,7 @@ from uuid_utils.compat import uuid7
 from ..errors import PayloadRefused
 from ..messages import Checkpoint, Claim, Extracted
 from ..settings import ConnectorSettings
+from ..settings.disclosure import open_params
 from .connector_intake import beside
 from .connector_needs import Decode, Ledger
 from .handing_on import hand_on
@@ -53,7 +54,7 @@ class FrameIntake:
         self._ledger = ledger
         self._grace_seconds = grace_seconds
         self._now = now
-        self._params = connector.request_params()
+        self._params = open_params(connector)
         self.epoch = 0
         self._checkpoint = Checkpoint()
 

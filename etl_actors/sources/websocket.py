@@ -24,12 +24,12 @@ from ..settings.disclosure import plain_document, secret_texts
 from ..settings.service import Upstream
 from .addressing import Addressing
 from .auth import authenticator
-from .credentials import forms
+from .credentials import forms, hidden_in_url
 from .draft import Draft
-from .echoes import without_echoes
+from .echoes import masked, masked_body
 from .exchange import ERROR_BODY_BYTES, Answer
 from .progress import Phase, Progress
-from .provider_words import masked, provider_words
+from .provider_words import provider_words
 from .trouble import FOREIGN, is_foreign, late, sentence_for
 from .verdict import failure
 from .websocket_dial import Dialler
@@ -63,7 +63,7 @@ class Socket:
         body = message.encode() if isinstance(message, str) else message
         if len(body) > self._max_bytes:
             raise PollFailed(self._too_large())
-        return without_echoes(body, self._secrets) if self._secrets else body
+        return await masked_body(body, self._secrets) if self._secrets else body
 
     async def send(self, text: str) -> None:
         """One message. PollFailed when the socket is closed."""
@@ -217,4 +217,5 @@ class WebSocketSource:
 
     def _secrets(self) -> list[str]:
         """What the provider may repeat and must not be shown: credentials, and what hides in headers and messages."""
-        return self._auth.secrets() + forms(secret_texts(plain_document(self._connector)))
+        told = secret_texts(plain_document(self._connector))
+        return self._auth.secrets() + forms([*told, *hidden_in_url(self._connector.url)])
