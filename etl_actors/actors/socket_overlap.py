@@ -20,13 +20,19 @@ MOST_BYTES = 16_777_216
 
 
 class Overlap:
-    """What both sockets brought. ``until`` is when the last copy will have come, a moment of trio's clock."""
+    """What both sockets brought. ``until`` is when the last copy will have come, a moment of trio's clock.
+
+    ``met`` says whether one frame at least was brought by both: the old socket, which may lag by all that its buffers
+    hold, has come to where the new one began.
+    """
 
     def __init__(self, rules: FrameRules) -> None:
         self._rules = rules
         self._brought: Counter[bytes] = Counter()
-        self._held: deque[Frame] = deque()
+        self._held: deque[tuple[bytes, Frame]] = deque()
+        self._held_keys: set[bytes] = set()
         self._held_bytes = 0
+        self.met = False
         self._noted = 0
         self.until = inf
 
@@ -35,21 +41,31 @@ class Overlap:
         """Whether more can be remembered."""
         return max(len(self._held), self._noted) < MOST_FRAMES and self._held_bytes < MOST_BYTES
 
+    @property
+    def stirred(self) -> bool:
+        """Whether one of them brought anything."""
+        return bool(self._held or self._noted)
+
     def note(self, frame: Frame) -> None:
         """The old socket brought it."""
+        key = self._key(frame)
         self._noted += 1
-        self._brought[self._key(frame)] += 1
+        self._brought[key] += 1
+        self.met = self.met or key in self._held_keys
 
     def hold(self, frame: Frame) -> None:
         """The new socket brought it."""
-        self._held.append(frame)
+        key = self._key(frame)
+        self._held.append((key, frame))
+        self._held_keys.add(key)
         self._held_bytes += len(frame.body)
+        self.met = self.met or key in self._brought
 
     def release(self) -> Frame | None:
         """The next that is held; None when none is."""
         if not self._held:
             return None
-        frame = self._held.popleft()
+        _, frame = self._held.popleft()
         self._held_bytes -= len(frame.body)
         return frame
 

@@ -20,6 +20,9 @@ from .socket_line import Line
 from .socket_needs import FrameRules
 from .socket_overlap import Overlap
 
+# How long a socket that lags behind the other one is waited for.
+LAG_SECONDS = 30.0
+
 
 class Relay:
     """One unbroken run of a stream. ``take`` passes a frame on; ``not_replaced`` says for how long to leave it."""
@@ -85,11 +88,7 @@ class Relay:
         back = self._new_line(overlap, opened)
         lines.start_soon(back.run, self._keep)
         await calls.until(lambda: back.ready or back.ended or calls.paused)
-        overlap_end = trio.current_time() + self._connector.overlap_seconds
-        await calls.until(
-            lambda: front.ended or back.ended or calls.paused or not overlap.has_room,
-            overlap_end,
-        )
+        await self._read_both(front, back, overlap)
         if calls.paused or (back.ended and not front.ended):
             await self._stop(back)
             front.successor = None
@@ -98,12 +97,25 @@ class Relay:
             return
         await self._stop(front)
         await self._release(overlap)
-        overlap.until = trio.current_time() + max(self._connector.overlap_seconds, 1.0)
+        overlap.until = trio.current_time() + LAG_SECONDS
         back.leads = True
         self.front = back
         calls.ring()
         if not back.ended:
             self._replaced()
+
+    async def _read_both(self, front: Line, back: Line, overlap: Overlap) -> None:
+        """Until the old line has brought all that the new one does not, as far as can be told."""
+
+        def over() -> bool:
+            return front.ended or back.ended or self._calls.paused or not overlap.has_room
+
+        seconds = self._connector.overlap_seconds
+        await self._calls.until(over, trio.current_time() + seconds)
+        if overlap.stirred and not overlap.met:
+            # One of them lags. Where bodies differ from socket to socket, and no key says so, they never meet.
+            await self._calls.until(lambda: over() or overlap.met, trio.current_time() + LAG_SECONDS)
+            await self._calls.until(over, trio.current_time() + seconds)
 
     async def _release(self, overlap: Overlap) -> None:
         """Passes on what the new line holds. It goes on holding meanwhile, so that nothing overtakes."""
@@ -127,20 +139,25 @@ class Relay:
             await self._calls.until(lambda: line.leads or line.stopping or held.has_room)
             if not line.leads:
                 overlap.hold(frame)
-                if not overlap.has_room:
+                if overlap.met or not overlap.has_room:
                     self._calls.ring()
                 return
         if overlap is not None and trio.current_time() > overlap.until:
             overlap = line.predecessor = None
         if line.successor is not None:
             line.successor.note(frame)
+            if line.successor.met:
+                self._calls.ring()
         await self._pass_on(frame, overlap)
 
     async def _pass_on(self, frame: Frame, overlap: Overlap | None) -> None:
         if overlap is not None and overlap.is_copy(frame):
             self.copies += 1
-        else:
-            await self._take(frame)
+            return
+        if overlap is not None:
+            # From the first that is new on, copies are the exception.
+            overlap.until = min(overlap.until, trio.current_time() + max(self._connector.overlap_seconds, 1.0))
+        await self._take(frame)
 
     async def _stop(self, line: Line) -> None:
         line.stop()
