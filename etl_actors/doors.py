@@ -69,15 +69,18 @@ async def _kept_key(data_dir: Path, *, required: bool) -> Secret:
         # Nobody is asked for a key, so a folder that cannot keep one is no reason not to start.
         log.warning("service.first_key_not_kept", error=str(error))
         return Secret(new_key())
-    path = str((data_dir / FIRST_KEY_NAME).resolve())
-    log.info("service.first_key", admin_key_file=path, keys_required=required)
-    return kept
+    key, made = kept
+    if made or required:
+        path = str((data_dir / FIRST_KEY_NAME).resolve())
+        log.info("service.first_key", admin_key_file=path, made=made, keys_required=required)
+    return key
 
 
-def _keep(data_dir: Path) -> Secret:
-    """Blocking. The folder is there, unless the database is somewhere else."""
+def _keep(data_dir: Path) -> tuple[Secret, bool]:
+    """The key, and whether it was made just now. Blocking. The folder is there, unless the database is elsewhere."""
     try:
         data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{data_dir} cannot be made: {error.strerror}; choose another --data-dir") from error
-    return kept_first_key(data_dir)
+    made = not (data_dir / FIRST_KEY_NAME).exists()
+    return kept_first_key(data_dir), made

@@ -18,13 +18,13 @@ from msgspec.structs import replace
 from .actors.connector_intake import Intake
 from .actors.connector_sweep import Sweep
 from .actors.transformer import Transformer
-from .errors import ConfigError, PayloadRefused, PollFailed, StorageUnavailable, TooManyAtOnce
+from .errors import PayloadRefused, PollFailed, StorageUnavailable, TooManyAtOnce
 from .factory import ActorFactory
 from .messages import Checkpoint, Event, Extracted, Transformed
-from .roster_request import target_mistakes
+from .roster_request import checked
 from .settings import ConnectorSettings
-from .settings.original_names import translated_names
-from .settings.request_body import read_extract
+from .settings.original_names import draft_names
+from .settings.request_body import draft_extract
 from .side_door import SideDoor
 from .transforms.documents import encode_json
 
@@ -82,11 +82,11 @@ class Extractor:
         :class:`PayloadRefused` (what it brought cannot be mapped; it is kept as rejected), NotDrained or
         StorageUnavailable (not now) and TooManyAtOnce.
         """
-        settings = self._named(read_extract(translated_names(document)))
-        mistakes = target_mistakes(settings, self._refuse_target)
-        if mistakes:
-            raise ConfigError(*mistakes)
-        mapping = await trio.to_thread.run_sync(self._factory.mapping, settings)
+        said, contradictions = draft_names(document)
+        draft, mistakes = draft_extract(said, contradictions)
+        drafted = (None if draft is None else self._named(draft), mistakes)
+        # Compiling takes a while, and must not keep others waiting.
+        settings, mapping = await trio.to_thread.run_sync(checked, drafted, self._factory, self._refuse_target)
         trouble = self._storage_trouble()
         if trouble is not None:
             raise StorageUnavailable(trouble)

@@ -28,9 +28,9 @@ from .errors import (
 from .factory import ActorFactory
 from .roster_entry import Definition, Entry, kept_entry
 from .roster_keeping import Keeper, untorn
-from .roster_request import requested, target_mistakes
+from .roster_request import checked, requested, with_places_as_said
 from .settings import ConnectorSettings
-from .settings.original_names import translated_names
+from .settings.original_names import draft_names
 from .transforms.mapping import Mapping as ItemMapping
 
 log = structlog.get_logger("roster")
@@ -76,9 +76,8 @@ class Roster:
 
     async def create(self, document: Mapping[str, Any]) -> Entry:
         """A new connector, kept and running. ConfigError, ConnectorExists, StorageUnavailable."""
-        self._refuse_taken(translated_names(document).get("connector_id"))
-        settings = requested(document, None)
-        mapping = await self._checked(settings)
+        self._refuse_taken(draft_names(document)[0].get("connector_id"))
+        settings, mapping = await self._checked(document, None)
         connector_id = settings.connector_id
         async with self._lock(connector_id):
             await self._catch_up(connector_id)
@@ -96,13 +95,14 @@ class Roster:
         """
         async with self._lock(connector_id):
             entry = await self._changeable(connector_id, etags)
-            settings = requested(document, entry)
-            mapping = await self._checked(settings)
+            settings, mapping = await self._checked(document, entry)
             if settings == entry.settings and entry.trouble is None:
                 return entry
             async with self._drained(entry):
                 kept = await self._keeper.replace(settings, version=entry.version)
                 paused = entry.actor is not None and entry.actor.paused
+                # What was counted of the old one, and what was wrong with it, is not the new one's.
+                self._forget(connector_id)
                 replaced = self._put(settings, mapping, kept, paused=paused)
         await self._crew.wait_begun(connector_id)
         log.info("connector.replaced", connector_id=connector_id)
@@ -152,20 +152,14 @@ class Roster:
         if kept is not None:
             self._adopt(usable(kept, self._factory), self._factory.mappings.get(connector_id))
 
-    async def _checked(self, settings: ConnectorSettings) -> ItemMapping:
-        """The mapping; :class:`ConfigError` for what only this service knows to be wrong."""
-        mistakes = []
-        if (limit := self._factory.missing_limit(settings)) is not None:
-            mistakes.append(("", "limit", limit))
-        mistakes.extend(target_mistakes(settings, self._refuse_target))
+    async def _checked(self, document: Mapping[str, Any], entry: Entry | None) -> tuple[ConnectorSettings, ItemMapping]:
+        """The connector asked for, and its mapping; :class:`ConfigError` with everything that is wrong with it."""
         try:
+            drafted = requested(document, entry)
             # Compiling takes a while, and must not keep others waiting.
-            mapping = await trio.to_thread.run_sync(self._factory.mapping, settings)
+            return await trio.to_thread.run_sync(checked, drafted, self._factory, self._refuse_target)
         except ConfigError as error:
-            raise ConfigError(*mistakes, *error.mistakes) from None
-        if mistakes:
-            raise ConfigError(*mistakes)
-        return mapping
+            raise with_places_as_said(error, document) from None
 
     @asynccontextmanager
     async def _drained(self, entry: Entry) -> AsyncIterator[None]:

@@ -99,7 +99,7 @@ def with_kept_secrets(
     for path, holder, key in _places(complete):
         if holder[key] == MASK:
             (used if known.get(path) else missing).append(path)
-            holder[key] = known.get(path)
+            holder[key] = known.get(path) or ""
     return complete, missing, used
 
 

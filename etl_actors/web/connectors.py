@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from quart import Blueprint, Response, request
 
+from ..errors import ConnectorGone
 from ..settings import ConnectorSettings
 from . import examples
 from .answers import Connector, ConnectorsAnswer, ConnectorStatus
@@ -15,7 +16,7 @@ from .bodies import read_json_object
 from .openapi.documented import Answer, Body, documented
 from .ports import Control, Roster, Statuses
 from .preconditions import etag_header, wanted_etags
-from .problems import Problem, json_response, not_found
+from .problems import Problem, json_response, no_content, not_found
 
 MAX_CONNECTOR_BYTES = 131_072
 ETAG = {"ETag": "The version of its settings, for `If-Match`."}
@@ -77,7 +78,10 @@ def connector_routes(statuses: Statuses, roster: Roster) -> Blueprint:
     )
     async def replace(connector_id: str) -> Response:
         document = await read_json_object(MAX_CONNECTOR_BYTES)
-        await roster.replace(connector_id, document, etags=wanted_etags(request.headers))
+        try:
+            await roster.replace(connector_id, document, etags=wanted_etags(request.headers))
+        except ConnectorGone as gone:
+            raise not_found(f"{gone}; POST /api/connectors makes one") from None
         return shown(connector_id)
 
     @routes.delete("/<connector_id>")
@@ -90,7 +94,7 @@ def connector_routes(statuses: Statuses, roster: Roster) -> Blueprint:
     )
     async def delete(connector_id: str) -> Response:
         await roster.delete(connector_id, etags=wanted_etags(request.headers))
-        return Response(b"", status=204)
+        return no_content()
 
     @routes.get("/<connector_id>/status")
     @documented("How a connector is", answers={200: AS_IT_IS})

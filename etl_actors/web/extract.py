@@ -22,7 +22,11 @@ def extract_routes(extractor: Extractor) -> Blueprint:
     @documented(
         "Fetch a url once",
         scope="write",
-        body=Body({"application/json": ExtractBody}, examples={"with a mapping": examples.EXTRACT_SENT}),
+        body=Body(
+            {"application/json": ExtractBody},
+            "The mapping goes into `items`, as in a connector; without one the answer is stored as it is.",
+            examples={"with a mapping": examples.EXTRACT_SENT},
+        ),
         answers={200: Answer(ExtractAnswer, "What came; it is stored.", examples.EXTRACTED)},
         problems=(422, 424, 429, 503),
     )

@@ -17,7 +17,7 @@ from .answers import Key, KeysAnswer, NewKey
 from .bodies import read_body
 from .openapi.documented import Answer, Body, documented
 from .ports import Doorkeeper, KeyStore
-from .problems import Problem, invalid, json_response, not_found
+from .problems import Problem, invalid, json_response, no_content, not_found
 
 BODY_BYTES = 16_384
 LARGEST_ID = 2**63 - 1
@@ -90,7 +90,7 @@ def key_routes(keys: KeyStore, doorkeeper: Doorkeeper) -> Blueprint:
         if key_id > LARGEST_ID or await keys.revoke(key_id) is None:
             raise not_found(f"there is no key {key_id}")
         await doorkeeper.look()
-        return Response(b"", status=204)
+        return no_content()
 
     return routes
 

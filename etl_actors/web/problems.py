@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 import structlog
 from msgspec import Struct
-from quart import Response
+from quart import Response, request
 from quart_trio import QuartTrio
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.routing.exceptions import WebsocketMismatch
 
 from ..errors import (
     ConfigError,
@@ -84,6 +85,13 @@ def invalid(path: str, message: str) -> Problem:
 def json_response(value: Any, status: int = 200) -> Response:
     """``value`` as JSON."""
     return Response(msgspec.json.encode(value), status=status, content_type="application/json")
+
+
+def no_content() -> Response:
+    """204: it is done, and there is nothing to say."""
+    response = Response(b"", status=204)
+    del response.headers["Content-Type"]
+    return response
 
 
 def problem_body(status: int, title: str, detail: str, errors: list[dict[str, str]] | None = None) -> bytes:
@@ -160,6 +168,24 @@ def install_problem_handlers(app: QuartTrio) -> None:
 
     for kind, status, title in _MEANINGS:
         app.register_error_handler(kind, _told_as(status, title))
+
+    @app.errorhandler(WebsocketMismatch)
+    async def _socket(error: WebsocketMismatch) -> Response:
+        response = problem_response(426, "Upgrade needed", "this is a WebSocket: connect with ws:// or wss://")
+        response.headers["Upgrade"] = "websocket"
+        return response
+
+    @app.errorhandler(NotFound)
+    async def _nowhere(error: NotFound) -> Response:
+        return problem_response(404, "Not found", f"nothing is at {request.path[:200]!r}; /docs shows what there is")
+
+    @app.errorhandler(MethodNotAllowed)
+    async def _no_method(error: MethodNotAllowed) -> Response:
+        allowed = ", ".join(sorted(error.valid_methods or ()))
+        detail = f"{request.method} is not for this address; it takes {allowed or 'no method at all'}"
+        response = problem_response(405, "Method not allowed", detail)
+        response.headers["Allow"] = allowed
+        return response
 
     @app.errorhandler(HTTPException)
     async def _http(error: HTTPException) -> Response:

@@ -22,6 +22,7 @@ import pytest
 import trio
 
 from etl_actors import RestConnector
+from etl_actors.errors import RequestFailed
 
 from ..postgres import KeptServer, fresh_database, reachable_folder
 from .origin_server import Asked, Provider, serving
@@ -157,6 +158,26 @@ def test_the_python_class_makes_and_replaces_a_connector(
     assert "canary-key" not in client.get("/api/connectors").text
 
 
+def test_a_connector_that_python_loads_keeps_its_secret(
+    client: httpx.Client, service: Started, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Load, change, save; and of two who do so at once, the second is told."""
+    monkeypatch.setenv("ETL_URL", service.address)
+    auth = {"type": "api_key", "header": "X-Shop-Key", "value": "canary-kept"}
+    made(client, "loaded", provider.url + "/loaded", auth=auth, interval_seconds=1000)
+
+    async def change() -> None:
+        mine, theirs = await RestConnector.load("loaded"), await RestConnector.load("loaded")
+        theirs.interval_seconds = 0.1
+        await theirs.save()
+        mine.interval_seconds = 0.2
+        with pytest.raises(RequestFailed, match="changed by somebody else"):
+            await mine.save()
+
+    trio.run(change)
+    until(lambda: len([one for one in provider.asked if one.headers.get("X-Shop-Key") == "canary-kept"]) > 2)
+
+
 def test_putting_back_what_was_got_changes_nothing(client: httpx.Client, provider: Provider) -> None:
     """Read-only fields of a GET are ignored, and an unchanged connector is not restarted."""
     made(client, "same", provider.url, auth={"type": "bearer", "token": "same-canary"})
@@ -193,7 +214,8 @@ def test_a_deleted_connector_is_drained_and_its_data_stays(client: httpx.Client,
     """Everything it read is stored; it polls no more; its id may be used again and starts anew."""
     made(client, "leaving", provider.url + "/leaving")
     until(lambda: len(items(client, "leaving")) > 5)
-    assert client.delete("/api/connectors/leaving").status_code == 204
+    gone = client.delete("/api/connectors/leaving")
+    assert (gone.status_code, gone.content, gone.headers.get("content-type")) == (204, b"", None)
     asked = [one for one in provider.asked if one.target == "/leaving"]
     stored = items(client, "leaving")
     assert len(asked) - len(stored) <= 1  # one poll may have been cut off before its answer was whole
@@ -212,7 +234,7 @@ def test_what_is_written_in_a_file_is_read_only(client: httpx.Client) -> None:
     assert "file-canary" not in shown.text
     for method in ("PUT", "DELETE"):
         problem = bad(client, method, "/api/connectors/written", 409, json=shown.json())
-        assert "written.toml" in problem["detail"]
+        assert "written.toml; change it there and restart" in problem["detail"]
     bad(client, "POST", "/api/connectors", 409, json={"connector_id": "written", "url": "http://127.0.0.1:9"})
 
 
@@ -292,7 +314,34 @@ def test_every_mistake_is_told_at_once(client: httpx.Client) -> None:
     """A person mends them in one go."""
     document = {"connector_id": "m", "url": "gopher://x", "interval_seconds": "x", "cost": -1, "extra": 1}
     problem = bad(client, "POST", "/api/connectors", 422, json=document)
-    assert {"interval_seconds", "cost", "extra"} <= {one["path"] for one in problem["errors"]}
+    assert sorted(one["path"] for one in problem["errors"]) == ["cost", "extra", "interval_seconds", "url"]
+
+
+def test_the_mistakes_of_every_stage_are_told_at_once(client: httpx.Client) -> None:
+    """Names, secrets, schema, urls, limits and expressions; each once, and under the name that was used."""
+    document = {
+        "id": "a b", "url": "gopher://x", "auth_type": "magic", "headers": {"X-Token": "***"}, "limit": "nosuch",
+        "intervall_seconds": None, "items": {"price": "(((", "coin_symbol": 3, "extra": {"a": "nosuch(b)"}},
+    }  # fmt: skip
+    problem = bad(client, "POST", "/api/connectors", 422, json=document)
+    assert sorted(one["path"] for one in problem["errors"]) == [
+        "auth_type", "headers.X-Token", "id", "intervall_seconds", "items.coin_symbol", "items.extra.a",
+        "items.price", "limit", "url",
+    ]  # fmt: skip
+    wrong = {"url": "gopher://x", "items": {"price": "((("}, "interval_seconds": 1}
+    problem = bad(client, "POST", "/api/data/extract", 422, json=wrong)
+    assert sorted(one["path"] for one in problem["errors"]) == ["interval_seconds", "items.price", "url"]
+
+
+def test_a_replaced_connector_begins_with_nothing_counted(client: httpx.Client, provider: Provider) -> None:
+    """The warning of a mapping that is mended goes with it, though nothing was polled since."""
+    made(client, "mended", provider.url, items=ITEMS | {"market_cap": "nothing"})
+    status = until(lambda: (found := client.get("/api/connectors/mended/status").json())["warning"] and found)
+    assert "market_cap" in status["warning"]
+    document = client.get("/api/connectors/mended").json() | {"items": ITEMS, "enabled": False}
+    assert client.put("/api/connectors/mended", json=document).status_code == 200
+    after = client.get("/api/connectors/mended/status").json()
+    assert (after["warning"], after["items"]) == (None, 0)
 
 
 @pytest.mark.parametrize(

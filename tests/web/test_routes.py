@@ -208,6 +208,27 @@ def test_what_is_not_there_is_a_problem_document(client: httpx.Client, method: s
     bad(client, method, path, status)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "says"),
+    [
+        ("GET", "/nowhere", 404, "nothing is at '/nowhere'"),
+        ("DELETE", "/api/status", 405, "it takes GET, HEAD, OPTIONS"),
+        ("GET", "/ws", 426, "this is a WebSocket"),
+        ("PUT", "/api/connectors/nosuch", 404, "POST /api/connectors makes one"),
+        ("GET", "/api/files/1234567", 404, "there is no file 1234567; GET /api/files"),
+        ("GET", "/api/files/one", 404, "ids of files are whole numbers"),
+    ],
+)
+def test_a_refusal_says_what_would_do(client: httpx.Client, method: str, path: str, status: int, says: str) -> None:
+    """In words of ours, and with the header that belongs to the status."""
+    assert says in bad(client, method, path, status, json={})["detail"]
+    headers = client.request(method, path, json={}).headers
+    assert (headers.get("allow"), headers.get("upgrade")) == (
+        "GET, HEAD, OPTIONS" if status == 405 else None,
+        "websocket" if status == 426 else None,
+    )
+
+
 def test_a_test_message_reaches_every_subscriber(client: httpx.Client, demo: str) -> None:
     """The body as it came, or a default one; the answer says how many."""
     url = demo.replace("http", "ws") + "/ws"

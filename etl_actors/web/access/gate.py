@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import structlog
 import trio
-from quart import Request, Websocket, g, request, websocket
+from quart import Request, Response, Websocket, g, request, websocket
 from quart_trio import QuartTrio
 
 from ...keys import LONGEST_KEY, Caller, Scope
@@ -20,7 +20,7 @@ from .hosts import KnownHosts
 from .policy import AccessPolicy
 from .presented import NotPresented, presented_key
 from .rates import TokenBuckets
-from .rules import administers_keys, need_of
+from .rules import administers_keys, is_page_for_people, need_of
 from .sessions import Sessions
 
 log = structlog.get_logger("access")
@@ -31,7 +31,10 @@ MAX_URL_BYTES = 8_192
 _REALM = 'Bearer realm="etl-actors"'
 _REFUSAL = "etl_actors.refusal"
 _EVERYBODY = Caller(scope="admin", name="everybody")
-_HOW = "send it as Authorization: Bearer KEY, or as X-API-Key; etl-actors keys create makes one"
+_HOW = (
+    "send it as Authorization: Bearer KEY, or as X-API-Key; the first one is ETL_ADMIN_KEY, or lies in admin.key of the"
+    " data folder, and etl-actors keys create makes more"
+)
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -152,14 +155,27 @@ def install_gate(app: QuartTrio, policy: AccessPolicy) -> Gate:
     app.asgi_app = gate.front(app.asgi_app)  # type: ignore[method-assign,assignment]  # how middleware is installed in Quart
 
     @app.before_request
-    async def _admit_request() -> None:
-        g.caller = await gate.admit(request)
+    async def _admit_request() -> Response | None:
+        try:
+            g.caller = await gate.admit(request)
+        except Problem as refusal:
+            if refusal.status == 401 and _is_person_without_key(request):
+                # Where one logs in, and is led back from.
+                return Response(b"", status=303, headers={"Location": f"/dashboard?next={request.path}"})
+            raise
+        return None
 
     @app.before_websocket
     async def _admit_socket() -> None:
         g.caller = await gate.admit(websocket)
 
     return gate
+
+
+def _is_person_without_key(asked: Request) -> bool:
+    rule = None if asked.url_rule is None else asked.url_rule.rule
+    shows_key = any(name in asked.headers for name in ("Authorization", "X-API-Key")) or "key" in asked.args
+    return not shows_key and is_page_for_people(rule, asked.method, asked.accept_mimetypes.values())
 
 
 def unauthorised(detail: str, *, error: str | None = None) -> Problem:

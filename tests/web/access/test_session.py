@@ -132,3 +132,29 @@ def test_a_bad_login_says_why(guarded: Guarded, body: bytes, status: int) -> Non
     with guarded.client() as client:
         problem(client.post("/api/session", content=body), status)
         assert client.post("/api/session", headers={"X-API-Key": ADMIN_KEY}).status_code == 200
+
+
+HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+def test_a_browser_without_a_session_is_led_to_the_login_and_back(guarded: Guarded, page: str) -> None:
+    """Programs get their 401, which says where the first key is; only these pages are led to."""
+    with guarded.client(follow_redirects=False) as browser:
+        browser.headers.update(HTML)
+        led = browser.get(page)
+        assert (led.status_code, led.headers["location"]) == (303, f"/dashboard?next={page}")
+        assert "frame-ancestors 'none'" in led.headers["content-security-policy"]
+        problem(browser.get("/api/status"), 401)
+        problem(browser.get("/docs/assets/docs.js"), 401)
+        problem(browser.post(page), 401)
+        problem(browser.get(page, headers={"Authorization": "Bearer nonsense"}), 401)
+        script = browser.get("/dashboard/session.js").text
+    assert 'PAGES = ["/docs", "/redoc"]' in script
+    assert "PAGES.includes(wanted)" in script
+    with guarded.client(follow_redirects=False) as program:
+        refused = problem(program.get(page), 401)
+    for where in ("ETL_ADMIN_KEY", "admin.key", "etl-actors keys create"):
+        assert where in refused["detail"]
+    with logged_in(guarded, guarded.keys["read"]) as client:
+        assert client.get(page, headers=HTML).status_code == 200

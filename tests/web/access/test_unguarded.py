@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 import websockets.sync.client
 from websockets.exceptions import InvalidStatus
 
+from ...postgres import reachable_folder
+from ..started import started
 from .conftest import own_address, problem
 
 
@@ -101,3 +104,14 @@ def test_a_first_key_that_is_no_good_is_refused(tmp_path: Path, weak: str) -> No
     assert "ETL_ADMIN_KEY" in done.stderr
     assert weak not in done.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_a_first_key_is_told_when_it_is_made() -> None:
+    """And not at every start of a service that asks nobody for one."""
+    folder = reachable_folder()
+    try:
+        for told in (1, 1):
+            with started(folder):
+                assert (folder / "log").read_text().count("service.first_key") == told
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
