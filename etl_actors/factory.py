@@ -14,13 +14,17 @@ import httpx
 from msgspec import Struct
 
 from .actors.connector import ConnectorActor
+from .actors.socket_connector import SocketConnectorActor
 from .actors.surveyor import Pairs, Surveyor
 from .errors import ConfigError
 from .ledger import Ledger
 from .settings import Configuration, ConnectorSettings, SymbolSettings
 from .sources.backoff import Backoff
+from .sources.guard import AddressGuard
 from .sources.pacing import Limit
 from .sources.rest import RestSource
+from .sources.websocket import WebSocketSource
+from .sources.websocket_dial import Dialler
 from .storage.opening import Storage
 from .storage.symbols import store_symbols
 from .transforms.documents import decode_document
@@ -54,6 +58,9 @@ class ActorFactory:
         self._ledger = ledger
         self._tables = tables
         self._limits = {name: Limit(settings) for name, settings in configuration.limits.items()}
+        private = configuration.service.security.allow_private_targets
+        self._trusted_dialler = Dialler()
+        self._guarded_dialler = self._trusted_dialler if private else Dialler(AddressGuard())
         self.mappings = mappings
         self.decode = partial(decode_document, max_depth=configuration.service.upstream.max_depth)
 
@@ -76,8 +83,22 @@ class ActorFactory:
 
     def connector(
         self, connector: ConnectorSettings, mapping: ItemMapping, *, trusted: bool, stagger_seconds: float = 0.0
-    ) -> ConnectorActor:
-        """The actor that polls ``connector``."""
+    ) -> ConnectorActor | SocketConnectorActor:
+        """The actor that polls ``connector``, or follows it."""
+        grace_seconds = self._configuration.service.server.drain_seconds / 2
+        if connector.kind == "websocket":
+            return SocketConnectorActor(
+                connector,
+                self.socket_source(connector, trusted=trusted),
+                mapping,
+                decode=self.decode,
+                claim=self._storage.claims.claim,
+                backoff=Backoff(),
+                limit=self._limit(connector),
+                ledger=self._ledger,
+                grace_seconds=grace_seconds,
+                stagger_seconds=stagger_seconds,
+            )
         return ConnectorActor(
             connector,
             self.source(connector, trusted=trusted),
@@ -85,21 +106,35 @@ class ActorFactory:
             claim=self._storage.claims.claim,
             backoff=Backoff(),
             inspector=mapping,
-            limit=self._limits.get(connector.limit) if connector.limit else None,
+            limit=self._limit(connector),
             ledger=self._ledger,
-            grace_seconds=self._configuration.service.server.drain_seconds / 2,
+            grace_seconds=grace_seconds,
             stagger_seconds=stagger_seconds,
+        )
+
+    def socket_source(self, connector: ConnectorSettings, *, trusted: bool) -> WebSocketSource:
+        """What follows the provider."""
+        limit = self._limit(connector)
+        return WebSocketSource(
+            connector,
+            self._clients.trusted if trusted else self._clients.guarded,
+            self._trusted_dialler if trusted else self._guarded_dialler,
+            self._configuration.service.upstream,
+            observe=limit.observe if limit else None,
         )
 
     def source(self, connector: ConnectorSettings, *, trusted: bool) -> RestSource:
         """What asks the provider."""
-        limit = self._limits.get(connector.limit) if connector.limit else None
+        limit = self._limit(connector)
         return RestSource(
             connector,
             self._clients.trusted if trusted else self._clients.guarded,
             self._configuration.service.upstream,
             observe=limit.observe if limit else None,
         )
+
+    def _limit(self, connector: ConnectorSettings) -> Limit | None:
+        return self._limits.get(connector.limit) if connector.limit else None
 
     def surveyor(
         self, source_id: str, settings: SymbolSettings, read: Callable[[Any], Pairs], known: Mapping[str, Any]

@@ -70,6 +70,13 @@ class Tally:
         self._asked_until = None
         self._latencies.append(latency_seconds * 1000)
 
+    def heard(self, at: datetime) -> None:
+        """A frame came."""
+        self.failures = 0
+        self.last_success = at
+        self._fresh_since = trio.current_time()
+        self._asked_until = None
+
     def failed(self, at: datetime, reason: str, retry_after: float | None) -> None:
         """A poll brought none."""
         self.polls += 1

@@ -1,8 +1,8 @@
 """Every knob, typed, with its unit and its default, decoded strictly from TOML.
 
-``service.py`` is the service, ``connector.py`` a connector, ``paging.py`` its pages and its
-cursor. ``files.py`` reads a folder of both, with ``decoding.py``, ``interpolation.py`` (the environment) and
-``mistakes.py``. ``secret.py`` keeps what must not be seen.
+``service.py`` is the service, ``connector.py`` a connector, ``paging.py`` its pages and its cursor, ``streams.py`` how
+it follows a stream. ``files.py`` reads a folder of both, with ``decoding.py``, ``interpolation.py`` (the environment)
+and ``mistakes.py``. ``secret.py`` keeps what must not be seen.
 """
 
 from .connector import (
@@ -22,6 +22,7 @@ from .files import Configuration, read_configuration
 from .paging import Cursor, LinkedPages, NumberedPages, OffsetPages, Pages, TokenPages
 from .secret import Secret
 from .service import ServiceSettings
+from .streams import HandshakeStep, Heartbeat, SequenceRule
 
 __all__ = [
     "ApiKeyAuth",
@@ -31,6 +32,8 @@ __all__ = [
     "Configuration",
     "ConnectorSettings",
     "Cursor",
+    "HandshakeStep",
+    "Heartbeat",
     "HmacAuth",
     "ItemMapping",
     "LimitSettings",
@@ -41,6 +44,7 @@ __all__ = [
     "OffsetPages",
     "Pages",
     "Secret",
+    "SequenceRule",
     "ServiceSettings",
     "SymbolSettings",
     "TokenPages",

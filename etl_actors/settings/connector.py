@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 from .paging import Cursor, Pages, PagesWord, pages_of
 from .secret import Secret, encode_masked
 from .service import Positive
+from .streams import HandshakeStep, Heartbeat, Seconds, SequenceRule
 from .terms import Expression, Name, Scalar, scalar_text
 
 CONNECTOR_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}\Z"
@@ -166,6 +167,17 @@ class ConnectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     items: ItemMapping | None = None
     pagination: Pages | PagesWord | None = None
     cursor: Cursor | None = None
+    # The rest is for kind = "websocket".
+    handshake: tuple[HandshakeStep, ...] = ()
+    heartbeat: Heartbeat | None = None
+    message_type: Expression | None = None
+    ignore: Expression | None = None
+    sequence: SequenceRule | None = None
+    max_age_seconds: Seconds | None = None
+    reconnect_on: Expression | None = None
+    overlap_seconds: Annotated[float, Meta(ge=0, le=60)] = 2
+    duplicate_key: Expression | None = None
+    messages_per_second: Annotated[float, Meta(gt=0, le=1000)] = 5
 
     @property
     def api_name(self) -> str:

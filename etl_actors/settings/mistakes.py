@@ -24,6 +24,7 @@ from .connector import (
 )
 from .paging_mistakes import paging_mistakes
 from .service import ServiceSettings
+from .stream_mistakes import stream_mistakes
 
 # What servers take.
 LONGEST_URL = 8_192
@@ -107,6 +108,7 @@ def connector_mistakes(connector: ConnectorSettings) -> list[tuple[str, str]]:
             found.append((f"headers.{name}", _NOT_A_HEADER))
     found.extend(_auth_mistakes(connector))
     found.extend(paging_mistakes(connector))
+    found.extend(stream_mistakes(connector))
     return found
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections.abc
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from ..errors import ConfigError, PayloadRefused
@@ -19,6 +20,7 @@ from .continuation import Continuation
 from .documents import contains_nul, encode_json
 from .expressions import EVALUATION_ERRORS, Expression, compile_expression, is_truthy
 from .fields import CONVERTERS
+from .frames import FrameRules
 from .functions import MappingFunctions
 from .numbers import describe, shortened
 from .symbols import SymbolTable
@@ -41,6 +43,9 @@ class Mapping:
         self._mistakes: list[tuple[str, str, str]] = []
         self._error = self._compile("error", settings.error)
         self._continuation = self._compile_continuation(settings, MappingFunctions(symbols))
+        of_frames = MappingFunctions(symbols)
+        of_frames.params = self._params
+        self.frames = FrameRules(settings, partial(self._compile, functions=of_frames))
         items = items or ItemMapping()
         self._single = items.single
         self._each = self._compile("items.each", items.each) or _EVERYTHING
