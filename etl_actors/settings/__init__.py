@@ -1,8 +1,8 @@
 """Every knob, typed, with its unit and its default, decoded strictly from TOML.
 
-``service.py`` is the service, ``connector.py`` a connector, ``paging.py`` its pages and its
-cursor. ``files.py`` reads a folder of both, with ``decoding.py``, ``interpolation.py`` (the environment) and
-``mistakes.py``. ``secret.py`` keeps what must not be seen.
+``service.py`` is the service, ``connector.py`` a connector, ``paging.py`` its pages and its cursor, ``sequence.py`` how
+a stream numbers its frames. ``files.py`` reads a folder of both, with ``decoding.py``, ``interpolation.py`` (the
+environment) and ``mistakes.py``. ``secret.py`` keeps what must not be seen.
 """
 
 from .connector import (
@@ -21,6 +21,7 @@ from .connector import (
 from .files import Configuration, read_configuration
 from .paging import Cursor, LinkedPages, NumberedPages, OffsetPages, Pages, TokenPages
 from .secret import Secret
+from .sequence import Sequence, Snapshot
 from .service import ServiceSettings
 
 __all__ = [
@@ -41,7 +42,9 @@ __all__ = [
     "OffsetPages",
     "Pages",
     "Secret",
+    "Sequence",
     "ServiceSettings",
+    "Snapshot",
     "SymbolSettings",
     "TokenPages",
     "read_configuration",

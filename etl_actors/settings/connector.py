@@ -14,6 +14,7 @@ from msgspec import Meta, Struct, field
 
 from .paging import Cursor, Pages, PagesWord, pages_of
 from .secret import Secret, encode_masked
+from .sequence import Sequence
 from .service import Positive
 from .terms import Expression, Name, Scalar, scalar_text
 
@@ -162,6 +163,7 @@ class ConnectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     items: ItemMapping | None = None
     pagination: Pages | PagesWord | None = None
     cursor: Cursor | None = None
+    sequence: Sequence | None = None
 
     @property
     def api_name(self) -> str:
@@ -177,4 +179,6 @@ class ConnectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         identity: list[object] = [self.url, self.method, self.params, self.headers, self.error, self.items]
         if self.pagination is not None:
             identity.append(pages_of(self.pagination))
+        if self.sequence is not None:
+            identity.append(self.sequence)
         return hashlib.sha256(msgspec.json.encode(identity, enc_hook=encode_masked)).digest()[:16]

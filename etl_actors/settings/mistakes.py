@@ -21,6 +21,7 @@ from .connector import (
     OAuth2Auth,
 )
 from .paging_mistakes import paging_mistakes
+from .sequence_mistakes import sequence_mistakes
 from .service import ServiceSettings
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -82,6 +83,7 @@ def connector_mistakes(connector: ConnectorSettings) -> list[tuple[str, str]]:
             found.append((f"headers.{name}", "a header holds one line of visible characters"))
     found.extend(_auth_mistakes(connector))
     found.extend(paging_mistakes(connector))
+    found.extend(sequence_mistakes(connector))
     return found
 
 
