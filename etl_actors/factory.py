@@ -41,7 +41,9 @@ class Clients(Struct, frozen=True):
 
 
 class ActorFactory:
-    """Makes actors of one configuration. ``mappings`` holds the mapping in force of every connector, by id."""
+    """Makes actors of one configuration. ``mappings`` holds the mapping in force of every connector, by id;
+    ``unmapped(connector_id)`` says why nothing of its newest answer could be mapped.
+    """
 
     def __init__(
         self,
@@ -52,6 +54,7 @@ class ActorFactory:
         *,
         tables: dict[str, SymbolTable],
         mappings: dict[str, ItemMapping],
+        unmapped: Callable[[str], str | None] = lambda connector_id: None,
     ) -> None:
         self._configuration = configuration
         self._storage = storage
@@ -60,6 +63,7 @@ class ActorFactory:
         self._tables = tables
         self._limits = {name: Limit(settings) for name, settings in configuration.limits.items()}
         self.mappings = mappings
+        self.unmapped = unmapped
         self.decode = partial(decode_document, max_depth=configuration.service.upstream.max_depth)
 
     def mapping(self, connector: ConnectorSettings) -> ItemMapping:
@@ -95,6 +99,7 @@ class ActorFactory:
             ledger=self._ledger,
             grace_seconds=self._configuration.service.server.drain_seconds / 2,
             stagger_seconds=stagger_seconds,
+            unmapped=self.unmapped,
         )
 
     def source(self, connector: ConnectorSettings, *, trusted: bool) -> RestSource:

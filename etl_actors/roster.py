@@ -101,6 +101,12 @@ class Roster:
             and entry.actor.epoch == epoch
         ]
 
+    def look_again_nowait(self, connector_id: str) -> None:
+        """What is known of a connector's answers has changed."""
+        entry = self._entries.get(connector_id)
+        if entry is not None and entry.actor is not None:
+            entry.actor.look_again_nowait()
+
     async def create(self, document: Mapping[str, Any]) -> Entry:
         """A new connector, kept and running. ConfigError, ConnectorExists, StorageUnavailable."""
         settings = requested(document, None)
@@ -127,7 +133,7 @@ class Roster:
             mapping = self._checked(settings)
             if settings == entry.settings and entry.trouble is None:
                 return entry
-            async with self._drained(entry):
+            async with self._drained(entry, "its settings change"):
                 kept = await self._keep(settings, partial(self._definitions.replace, version=entry.version))
                 paused = entry.actor is not None and entry.actor.paused
                 replaced = self._put(settings, mapping, kept, paused=paused)
@@ -139,7 +145,7 @@ class Roster:
         """No more of it, once what it read is stored. ConnectorGone, ConnectorFromFile, VersionPassed, NotDrained."""
         async with self._lock(connector_id):
             entry = self._changeable(connector_id, etag)
-            async with self._drained(entry):
+            async with self._drained(entry, "it is deleted"):
                 await self._definitions.delete(connector_id, version=entry.version)
                 del self._entries[connector_id]
                 self._factory.mappings.pop(connector_id, None)
@@ -192,9 +198,11 @@ class Roster:
         return await store(*named, document, key_id=keyring.key_id)
 
     @asynccontextmanager
-    async def _drained(self, entry: Entry) -> AsyncIterator[None]:
+    async def _drained(self, entry: Entry, reason: str) -> AsyncIterator[None]:
         """The connector is ended and what it read is stored; when the block fails it runs on as it was."""
         connector_id = entry.settings.connector_id
+        if entry.actor is not None:
+            entry.actor.part_nowait(reason)
         try:
             await self._crew.remove(connector_id, drain_seconds=self._drain_seconds)
             with _untorn():

@@ -101,8 +101,7 @@ class StatusBoard:
         transformed = self._transformer.statistics()
         refusal = transformed.refusals.get(connector_id)
         if refusal is not None and not said.get("consecutive_failures"):
-            reason = f"{refusal.elements} elements were rejected: {refusal.reason}"
-            said |= {"last_error": reason, "last_error_at": iso_time(refusal.at)}
+            said |= {"last_error": refusal.described, "last_error_at": iso_time(refusal.at)}
         return {
             "connector_id": connector_id,
             **said,
