@@ -51,10 +51,13 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
 
 
 class Claim(Struct, frozen=True, kw_only=True):
-    """A connector is ours under ``epoch``; ``checkpoint`` is where its last commit ended."""
+    """A connector is ours under ``epoch``; ``checkpoint`` is where its last commit ended. ``told`` is the data of the
+    last notice of its state, as JSON values; None when there was none.
+    """
 
     epoch: int
     checkpoint: Checkpoint
+    told: Any = None
 
 
 class Page(Struct, frozen=True, kw_only=True):

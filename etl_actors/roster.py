@@ -133,7 +133,7 @@ class Roster:
             mapping = self._checked(settings)
             if settings == entry.settings and entry.trouble is None:
                 return entry
-            async with self._drained(entry, "its settings change"):
+            async with self._drained(entry):
                 kept = await self._keep(settings, partial(self._definitions.replace, version=entry.version))
                 paused = entry.actor is not None and entry.actor.paused
                 replaced = self._put(settings, mapping, kept, paused=paused)
@@ -145,7 +145,9 @@ class Roster:
         """No more of it, once what it read is stored. ConnectorGone, ConnectorFromFile, VersionPassed, NotDrained."""
         async with self._lock(connector_id):
             entry = self._changeable(connector_id, etag)
-            async with self._drained(entry, "it is deleted"):
+            if entry.actor is not None:
+                entry.actor.part_nowait("it is deleted")
+            async with self._drained(entry):
                 await self._definitions.delete(connector_id, version=entry.version)
                 del self._entries[connector_id]
                 self._factory.mappings.pop(connector_id, None)
@@ -198,11 +200,9 @@ class Roster:
         return await store(*named, document, key_id=keyring.key_id)
 
     @asynccontextmanager
-    async def _drained(self, entry: Entry, reason: str) -> AsyncIterator[None]:
+    async def _drained(self, entry: Entry) -> AsyncIterator[None]:
         """The connector is ended and what it read is stored; when the block fails it runs on as it was."""
         connector_id = entry.settings.connector_id
-        if entry.actor is not None:
-            entry.actor.part_nowait(reason)
         try:
             await self._crew.remove(connector_id, drain_seconds=self._drain_seconds)
             with _untorn():

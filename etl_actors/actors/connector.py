@@ -114,7 +114,7 @@ class ConnectorActor:
         self._notices.look_again_nowait()
 
     def part_nowait(self, reason: str) -> None:
-        """It is about to be ended, for this reason."""
+        """It is about to be ended for good, for this reason, which is said."""
         self._ended = reason
 
     def trigger_nowait(self) -> None:
@@ -153,7 +153,9 @@ class ConnectorActor:
         )
 
     async def _claim_and_poll(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
-        self._intake.begin(await self._wait_claimed())
+        claim = await self._wait_claimed()
+        self._intake.begin(claim)
+        self._notices.begin(claim.told)
         self._limit.join(self.connector_id, self._connector.interval_seconds, self._connector.cost)
         self._claimed = True
         await self._keep_polling(extracted_send)
@@ -248,8 +250,10 @@ class ConnectorActor:
     def _condition(self) -> Condition | None:
         signs = self._signs()
         condition = condition_of(signs)
-        # Whether it runs well is known with its first answer, and whoever never came need not go.
-        unknown = condition.state not in {"failing", "paused"} and not condition.stale and not self._tally.polls
+        if condition.state == "stopped":
+            return condition if self._ended is not None else None
+        # Whether it runs well is known with its first answer.
+        unknown = condition.state in {"running", "throttled"} and not condition.stale and not self._tally.polls
         return None if unknown else condition
 
     def _next_poll(self) -> datetime | None:

@@ -46,7 +46,7 @@ def condition_of(signs: Signs) -> Condition:
     reason: str | None = None
     match state:
         case "stopped":
-            reason = signs.ended or "it was ended: the service stops, or another one reads it now"
+            reason = signs.ended
         case "paused":
             reason = "it was paused; resume it to poll on"
         case "failing":

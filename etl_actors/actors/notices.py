@@ -18,7 +18,12 @@ How an actor uses it, whatever it reads::
     self._notices.look_again_nowait()              # wherever the state may have changed: a poll, a pause, a reconnect
     await self._notices.say_gap(gap, extracted_send)       # before the frame that came behind the gap
 
-``look()`` gives the :class:`Condition` of this moment, None while there is nothing to tell yet (it has just begun).
+After each claim, before anything else, ``self._notices.begin(claim.told)`` says what subscribers believe by now: a
+connector that failed when the service was killed is said to run when it does. One of which nothing was ever said is
+taken to run, so a start without trouble is silent; that the service stops is no state of a connector and is not said.
+
+``look()`` gives the :class:`Condition` of this moment, None while nobody knows yet (it has just begun), or has
+to know (it ends with the service).
 ``stale_at()`` is the moment of trio's clock at which it will be stale if nothing comes, infinity for never or already.
 ``epoch()`` is the epoch it reads under; while that is 0 nobody owns the connector and nothing is said.
 
@@ -29,7 +34,9 @@ the connector says nothing about it any more. They move no checkpoint: storage l
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import structlog
@@ -55,9 +62,13 @@ class Condition(Struct, frozen=True, kw_only=True):
     reason: str | None = None
     stale: bool = False
 
-    def is_news_after(self, before: Condition | None) -> bool:
+    def is_news_after(self, before: Condition) -> bool:
         """Whether it is another state than ``before``; the same one for another reason is no news."""
-        return before is None or (self.state, self.stale) != (before.state, before.stale)
+        return (self.state, self.stale) != (before.state, before.stale)
+
+
+RUNS_WELL = Condition(state="running")
+"""What is taken for granted of a connector of which nothing was ever said."""
 
 
 class Notices:
@@ -79,8 +90,13 @@ class Notices:
         self._epoch = epoch
         self._ledger = ledger
         self._now = now
-        self._said: Condition | None = None
+        self._said = RUNS_WELL
         self._nudge = trio.Event()
+
+    def begin(self, told: Any) -> None:
+        """The connector is ours; ``told`` is what was said of it last, by us or by whoever had it meanwhile."""
+        with suppress(msgspec.ValidationError):
+            self._said = self._said if told is None else msgspec.convert(told, Condition)
 
     def look_again_nowait(self) -> None:
         """The state may be another by now."""

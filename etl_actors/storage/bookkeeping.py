@@ -21,15 +21,18 @@ class _Pair(msgspec.Struct):
 
 
 def states(stored: Sequence[Stored]) -> list[dict[str, Any]]:
-    """The epoch that each connector of the batch was read under, and where it has come to.
+    """The epoch that each connector of the batch was read under, where it has come to, and what was told of it last.
 
     Notices are not read but said: their epoch is judged, and the state stays where the last answer or frame left it.
     """
     owned = [one.part for one in stored if one.part.epoch != UNOWNED]
     epochs = {part.connector_id: part.epoch for part in owned}
     read = {part.connector_id: part.checkpoint for part in owned if part.kind != "notice"}
+    told = {part.connector_id: part.body for part in owned if part.event_type == "connector_status"}
     return [
-        {"connector_id": connector_id, "epoch": epoch} | (_state(read[connector_id]) if connector_id in read else {})
+        {"connector_id": connector_id, "epoch": epoch}
+        | (_state(read[connector_id]) if connector_id in read else {})
+        | ({"told": msgspec.Raw(told[connector_id])} if connector_id in told else {})
         for connector_id, epoch in sorted(epochs.items())
     ]
 

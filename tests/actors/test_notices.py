@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from etl_actors.actors.connector import ConnectorActor
-from etl_actors.actors.notices import SPACING_SECONDS, Condition, Notices
+from etl_actors.actors.notices import RUNS_WELL, SPACING_SECONDS, Condition, Notices
 from etl_actors.errors import PollFailed, StorageUnavailable
 from etl_actors.ledger import Ledger
 from etl_actors.messages import Checkpoint, Claim, Extracted, Gap, Page, Reading
@@ -64,24 +64,25 @@ async def hearing(*actors: ConnectorActor) -> AsyncIterator[tuple[Heard, Callabl
 
 
 async def test_a_change_is_said_once_behind_the_data_it_speaks_of(autojump_clock: MockClock) -> None:
-    """Running with the first answer, failing with the first failure, other reasons are no news, then running again."""
+    """A start without trouble is silent; failing with the first failure, other reasons are no news, running again."""
     troubles = [PollFailed("HTTP 500"), PollFailed("no answer within 10 s"), PollFailed("HTTP 503")]
     async with hearing(actor_of(ScriptedSource(OK, OK, *troubles, OK))) as (heard, end):
         await trio.sleep(75)
         end()
-    assert heard.statuses()[:-1] == [("running", None, False), ("failing", "HTTP 500", False), ("running", None, False)]
-    assert heard.times()[:-1] == [0, 20, 50]
-    assert [one.kind for _, one in heard.messages[:3]] == ["response", "notice", "response"]
-    said = heard.messages[1][1]
+    assert heard.statuses() == [("failing", "HTTP 500", False), ("running", None, False)]
+    assert heard.times() == [20, 50]
+    kinds = [one.kind for _, one in heard.messages]
+    assert kinds == ["response", "response", "notice", "response", "notice", "response", "response"]
+    said = heard.messages[2][1]
     assert (said.epoch, said.connector_id, said.checkpoint) == (7, "one", Checkpoint())
 
 
 async def test_a_connector_that_never_answered_says_only_that_it_fails(autojump_clock: MockClock) -> None:
-    """It did not run before, and so it does not say so."""
+    """Once, however long; that the service stops is no state of a connector."""
     async with hearing(actor_of(ScriptedSource(PollFailed("HTTP 401", refused=True)))) as (heard, end):
         await trio.sleep(300)
         end()
-    assert [state for state, *_ in heard.statuses()] == ["failing", "stopped"]
+    assert [state for state, *_ in heard.statuses()] == ["failing"]
 
 
 async def test_stale_is_said_when_it_is_and_when_it_is_over(autojump_clock: MockClock) -> None:
@@ -92,13 +93,12 @@ async def test_stale_is_said_when_it_is_and_when_it_is_over(autojump_clock: Mock
         told, times = heard.statuses(), heard.times()
         end()
     assert told == [
-        ("running", None, False),
         ("failing", "HTTP 500", False),
         ("failing", "stale: nothing fresh for 25 s; HTTP 500", True),
         ("running", None, False),
         ("running", "stale: nothing fresh for 25 s", True),
     ]
-    assert times == [0, 10, 25, 40, 65]
+    assert times == [10, 25, 40, 65]
 
 
 async def test_a_provider_that_never_answers_makes_a_connector_stale(autojump_clock: MockClock) -> None:
@@ -144,7 +144,6 @@ async def test_pause_resume_and_the_end_are_said_with_their_reasons(autojump_clo
         actor.part_nowait("it is deleted")
         end()
     assert heard.statuses() == [
-        ("running", None, False),
         ("paused", "it was paused; resume it to poll on", False),
         ("running", None, False),
         ("stopped", "it is deleted", False),
@@ -168,8 +167,8 @@ async def test_a_crash_is_said_and_so_is_the_next_life(autojump_clock: MockClock
     with trio.move_on_after(15):
         await actor.run(send)
     said = [json.loads(one.body) async for one in receive if one.kind == "notice"]
-    assert [one["state"] for one in said] == ["running", "failing", "running", "stopped"]
-    assert said[1]["reason"] == "it crashed (ZeroDivisionError) and is started again"
+    assert [one["state"] for one in said] == ["failing", "running"]
+    assert said[0]["reason"] == "it crashed (ZeroDivisionError) and is started again"
     receive.close()
 
 
@@ -185,7 +184,6 @@ async def test_a_held_limit_is_said_when_the_connector_meets_it(autojump_clock: 
         end()
     said = [(at, body["state"], body["reason"]) for at, body in told if "state" in body]
     assert said == [
-        (5, "running", None),
         (15, "throttled", "the provider's limit lets nobody through for 115 s more"),
         (pytest.approx(130, abs=1), "running", None),
     ]
@@ -204,8 +202,7 @@ async def test_answers_that_cannot_be_mapped_make_it_failing(autojump_clock: Moc
         actor.look_again_nowait()
         await trio.sleep(3)
         end()
-    assert heard.statuses()[:3] == [
-        ("running", None, False),
+    assert heard.statuses() == [
         ("failing", "3 elements were rejected: no list", False),
         ("running", None, False),
     ]
@@ -221,13 +218,41 @@ async def test_nothing_is_said_under_nobodys_epoch(autojump_clock: MockClock) ->
             raise StorageUnavailable("connection refused")
         return Claim(epoch=9, checkpoint=Checkpoint())
 
-    async with hearing(actor_of(ScriptedSource(OK), claim=flaky)) as (heard, end):
+    actor = actor_of(ScriptedSource(PollFailed("HTTP 500")), claim=flaky)
+    async with hearing(actor) as (heard, end):
         await trio.sleep(2.5)
+        assert actor.statistics().state == "failing"
         assert heard.messages == []
         await trio.sleep(3)
         end()
-    assert [state for state, *_ in heard.statuses()] == ["running", "stopped"]
+    assert heard.statuses() == [("failing", "HTTP 500", False)]
     assert {one.epoch for _, one in heard.messages} == {9}
+
+
+async def test_what_was_told_before_a_restart_is_taken_back(autojump_clock: MockClock) -> None:
+    """A connector that failed when the service was killed is said to run when it does, and not before."""
+
+    async def claim(connector_id: str) -> Claim:
+        told = {"state": "failing", "reason": "HTTP 500", "stale": True}
+        return Claim(epoch=2, checkpoint=Checkpoint(), told=told)
+
+    async with hearing(actor_of(ScriptedSource(5.0, OK), claim=claim)) as (heard, end):
+        await trio.sleep(20)
+        end()
+    assert (heard.statuses(), heard.times()) == ([("running", None, False)], [5])
+
+
+async def test_nonsense_in_the_place_of_what_was_told_is_not_believed(autojump_clock: MockClock) -> None:
+    """Nor does it keep the connector from running."""
+    for nonsense in ("x", 7, [], {"state": "asleep"}):
+
+        async def claim(connector_id: str, told: Any = nonsense) -> Claim:
+            return Claim(epoch=2, checkpoint=Checkpoint(), told=told)
+
+        async with hearing(actor_of(ScriptedSource(OK), claim=claim)) as (heard, end):
+            await trio.sleep(5)
+            end()
+        assert [one.kind for _, one in heard.messages] == ["response"]
 
 
 async def test_a_full_channel_costs_one_second_at_the_end_and_leaves_no_trace(autojump_clock: MockClock) -> None:
@@ -299,7 +324,7 @@ def test_whatever_changes_when_the_notices_tell_the_truth_and_no_more(changes: A
                 changed_at = trio.current_time()
                 notices.look_again_nowait()
             await trio.sleep(3)
-            assert told[-1][1] == now
+            assert (told[-1][1] if told else RUNS_WELL) == now
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(hear)

@@ -42,6 +42,19 @@ async def test_a_notice_leaves_the_checkpoint_where_the_last_answer_left_it(data
             assert (await storage.claims.claim("one")).checkpoint == READ, order
 
 
+async def test_the_next_claim_knows_what_was_told_last(database: str) -> None:
+    """By whichever notice of a state came last, and not by gaps or answers."""
+    async with opened(database) as storage:
+        claim = await storage.claims.claim("one")
+        assert claim.told is None
+        epoch = claim.epoch
+        running = notice("connector_status", {"state": "running", "reason": None, "stale": False}, epoch=epoch)
+        gap = notice("gap", {"key": "A"}, epoch=epoch)
+        await storage.writer.write(batch(running, status(epoch=epoch), gap, transformed(epoch=epoch)))
+        await storage.writer.write(batch(transformed(epoch=epoch)))
+        assert (await storage.claims.claim("one")).told == {"state": "failing", "reason": "HTTP 500"}
+
+
 async def test_a_notice_of_a_lost_epoch_is_refused(database: str) -> None:
     """Whoever lost a connector says nothing about it any more, alone in a batch too."""
     async with opened(database) as storage:

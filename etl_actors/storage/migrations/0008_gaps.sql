@@ -11,6 +11,9 @@ CREATE TABLE gaps (
 ) PARTITION BY RANGE (timestamp);
 CREATE INDEX gaps_by_connector ON gaps (connector_id, timestamp);
 
+-- What subscribers were told last of a connector, so that its next life tells them when that is not so any more.
+ALTER TABLE connector_state ADD COLUMN told jsonb;
+
 -- As before, but a connector of which the batch holds notices only is fenced and its state stays as it is: a notice is
 -- no place to continue from.
 CREATE OR REPLACE FUNCTION finish_batch(states jsonb, counts jsonb, latest jsonb, entries jsonb, at timestamptz)
@@ -44,6 +47,11 @@ BEGIN
         connector_id text, fingerprint text, etag text, last_modified text, body_hash text, cursor jsonb
     )
     WHERE s.connector_id = o.connector_id AND o.fingerprint IS NOT NULL;
+
+    UPDATE connector_state AS s
+    SET told = o.told
+    FROM jsonb_to_recordset(states) AS o (connector_id text, told jsonb)
+    WHERE s.connector_id = o.connector_id AND o.told IS NOT NULL;
 
     INSERT INTO row_counts AS c (table_name, partition_start, connector_id, rows)
     SELECT o.table_name, o.partition_start, o.connector_id, o.rows
