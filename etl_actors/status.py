@@ -72,6 +72,7 @@ class StatusBoard:
             "started_at": iso_time(self._started_at),
             "uptime_seconds": round(trio.current_time() - self._started, 3),
             "connectors": by_state,
+            "stale": self.stale(),
             "actors": msgspec.to_builtins(self._pipeline.actors()),
             "channels": self._pipeline.channel_fill(),
             "loader": msgspec.to_builtins(self._loader.statistics()),
@@ -123,6 +124,14 @@ class StatusBoard:
             if ":" not in actor.name and actor.state not in {"running", "finished"}
         )
         return reasons
+
+    def stale(self) -> list[str]:
+        """The connectors that brought nothing fresh for as long as they may."""
+        return [
+            connector_id
+            for connector_id, entry in self._roster.entries.items()
+            if entry.actor is not None and entry.actor.statistics().stale
+        ]
 
     def _describe(self, entry: Entry) -> dict[str, Any]:
         settings = entry.settings

@@ -51,10 +51,12 @@ def health_routes(statuses: Statuses, version: str) -> Blueprint:
         },
     )
     async def readyz() -> Response:
-        reasons = statuses.not_ready()
+        reasons, stale = statuses.not_ready(), statuses.stale()
+        # A provider that brings nothing is told, but it is no reason to send callers elsewhere.
+        detail = {"stale": stale} if stale else {}
         if reasons:
-            return json_response({"status": "not ready", "reasons": reasons}, 503)
-        return json_response({"status": "ready"})
+            return json_response({"status": "not ready", "reasons": reasons} | detail, 503)
+        return json_response({"status": "ready"} | detail)
 
     @routes.get("/api/status")
     @documented(
