@@ -24,8 +24,9 @@ from .factory import ActorFactory, Clients
 from .files.desk import FileDesk
 from .ledger import Ledger
 from .pipeline import Pipeline
-from .roster import Keys, Roster
+from .roster import Roster, usable
 from .roster_entry import Entry, written_entries
+from .roster_keeping import Keeper, Keys
 from .settings import Configuration
 from .side_door import SideDoor
 from .sources.targets import target_mistake
@@ -157,8 +158,7 @@ def assemble(
     roster = Roster(
         factory,
         crew,
-        storage.definitions,
-        keys,
+        Keeper(storage.definitions, keys),
         entries=entries,
         refuse_target=refuse_target,
         forget=transformer.forget,
@@ -167,6 +167,7 @@ def assemble(
     extractor = Extractor(
         factory,
         side_door,
+        known=lambda connector_id: entry.settings if (entry := roster.entries.get(connector_id)) else None,
         register=storage.definitions.note,
         refuse_target=refuse_target,
         storage_trouble=lambda: loader.statistics().last_error,
@@ -191,7 +192,7 @@ def _with_actors(entries: Sequence[Entry], factory: ActorFactory) -> list[Entry]
     for entry in entries:
         settings = entry.settings
         if entry.file is None and settings.connector_id not in factory.mappings:
-            entry = _usable(entry, factory)
+            entry = usable(entry, factory)
         if entry.runs:
             stagger = place * min(LONGEST_STAGGER_SECONDS, settings.interval_seconds / running)
             mapping, trusted = factory.mappings[settings.connector_id], entry.file is not None
@@ -199,16 +200,6 @@ def _with_actors(entries: Sequence[Entry], factory: ActorFactory) -> list[Entry]
             place += 1
         made.append(entry)
     return made
-
-
-def _usable(entry: Entry, factory: ActorFactory) -> Entry:
-    """``entry`` with its mapping in force, or with the trouble that this version or these files have with it."""
-    trouble = factory.missing_limit(entry.settings)
-    try:
-        factory.mappings[entry.settings.connector_id] = factory.mapping(entry.settings)
-    except ConfigError as error:
-        trouble = str(error)
-    return replace(entry, trouble=entry.trouble or trouble)
 
 
 def _refuse_nothing(url: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import trio
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from .actors.connector_intake import Intake
 from .actors.connector_sweep import Sweep
@@ -61,12 +62,14 @@ class Extractor:
         factory: ActorFactory,
         side_door: SideDoor,
         *,
+        known: Callable[[str], ConnectorSettings | None],
         register: Callable[[str, str, str], Awaitable[None]],
         refuse_target: Callable[[str], str | None],
         storage_trouble: Callable[[], str | None],
     ) -> None:
         self._factory = factory
         self._side_door = side_door
+        self._known = known
         self._register = register
         self._refuse_target = refuse_target
         self._storage_trouble = storage_trouble
@@ -79,11 +82,11 @@ class Extractor:
         :class:`PayloadRefused` (what it brought cannot be mapped; it is kept as rejected), NotDrained or
         StorageUnavailable (not now) and TooManyAtOnce.
         """
-        settings = read_extract(translated_names(document))
+        settings = self._named(read_extract(translated_names(document)))
         mistakes = target_mistakes(settings, self._refuse_target)
         if mistakes:
             raise ConfigError(*mistakes)
-        mapping = self._factory.mapping(settings)
+        mapping = await trio.to_thread.run_sync(self._factory.mapping, settings)
         trouble = self._storage_trouble()
         if trouble is not None:
             raise StorageUnavailable(trouble)
@@ -102,6 +105,13 @@ class Extractor:
             reason = transformed.rejected[0].reason if transformed.rejected else "PostgreSQL cannot store it"
             raise PayloadRefused(reason)
         return _outcome(event, transformed)
+
+    def _named(self, settings: ConnectorSettings) -> ConnectorSettings:
+        """Under the id of a connector that is there, with its name and source."""
+        known = self._known(settings.connector_id)
+        if known is None:
+            return settings
+        return replace(settings, connector_name=known.connector_name, source_id=known.source_id)
 
     async def _fetch(self, settings: ConnectorSettings, mapping: Any) -> Extracted:
         reading = await self._factory.source(settings, trusted=False).poll(Checkpoint())

@@ -40,6 +40,7 @@ def rekey(config: Path, data_dir: Path) -> None:
         return await move_secrets(pool, data_dir, os.environ)
 
     key_id, moved = visit(config, data_dir, move)
-    click.secho(f"moved to key {key_id}: the secrets of {moved} connectors", fg="green")
+    whose = "1 connector" if moved == 1 else f"{moved} connectors"
+    click.secho(f"moved to key {key_id}: the secrets of {whose}", fg="green")
     if any(os.environ.get(name) for name in ("ENCRYPTION_KEY", "ENCRYPTION_KEY_FILE")):
         click.echo("a running service goes on; set ENCRYPTION_KEY to the new key before its next start")

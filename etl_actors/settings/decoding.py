@@ -23,6 +23,7 @@ Mistake = tuple[str, str, str]
 _LOCATION = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _MISSING_FIELD = re.compile(r"missing required field `(?P<name>[^`]*)`")
+_REPEATED_VALUE = re.compile(r"^(Invalid (?:enum )?value) '.*'$", re.DOTALL)
 _MOST_MISTAKES = 1000
 
 
@@ -75,6 +76,7 @@ def _explain(error: msgspec.ValidationError, kind: type) -> tuple[str, str]:
         reason = "unknown key" + _hint(unknown["name"], _known_keys(kind))
     if reason == "Expected `array`, got `object`":
         reason = f"write [[{path}]], with two brackets: there may be many"
+    reason = _REPEATED_VALUE.sub(r"\1", reason)  # it may be a secret that came from a variable, or into the wrong key
     choices = _choices(kind, path) if "invalid" in reason.lower() else []
     if choices:
         reason += f"; choose one of {', '.join(choices)}"

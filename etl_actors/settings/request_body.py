@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 from msgspec.structs import replace
 
 from ..errors import ConfigError
-from .connector import ConnectorSettings
+from .connector import ConnectorSettings, OAuth2Auth
 from .decoding import Mistake, convert
 from .disclosure import sounds_secret
 from .mistakes import connector_mistakes
@@ -29,10 +29,16 @@ EXTRACT_NAME = "Extracted from a URL"
 EXTRACT_KEYS = frozenset({"url", "method", "headers", "params", "auth", "items", "connector_id", "timeout_seconds"})
 
 
+_KNOWN = frozenset(ConnectorSettings.__struct_encode_fields__)
+
+
 def read_connector(document: dict[str, Any]) -> ConnectorSettings:
     """The connector in ``document``; :class:`ConfigError` with every mistake, each with the path of its key."""
+    # What lies under a key that nobody knows is not looked into, however much it is.
+    stated = {
+        key: copy.deepcopy(value) if key in _KNOWN else None for key, value in document.items() if key not in READ_ONLY
+    }
     mistakes: list[Mistake] = []
-    stated = copy.deepcopy({key: value for key, value in document.items() if key not in READ_ONLY})
     mistakes.extend(("", path, "holds a NUL character, which cannot be stored") for path in _with_nul(stated))
     connector = convert(stated, ConnectorSettings, "", mistakes)
     if connector is not None:
@@ -80,10 +86,21 @@ def _exposed(connector: ConnectorSettings) -> list[tuple[str, str]]:
     found = []
     if connector.kind == "replay":
         found.append(("kind", "replay connectors read files of this machine, so only config files can make them"))
-    parts = urlsplit(connector.url)
+    found += _exposed_in("url", connector.url, "give it as auth, type basic, which is kept encrypted")
+    if isinstance(connector.auth, OAuth2Auth):
+        where = "client_id and client_secret say who asks for a token"
+        found += _exposed_in("auth.token_url", connector.auth.token_url, where)
+    return found
+
+
+def _exposed_in(path: str, url: str, user_belongs: str) -> Iterator[tuple[str, str]]:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        yield path, "its host cannot be read"
+        return
     if "@" in parts.netloc:
-        found.append(("url", "it holds a user; give it as auth, type basic, which is kept encrypted"))
+        yield path, f"it holds a user; {user_belongs}"
     for name, value in parse_qsl(parts.query):
         if value and sounds_secret(name):
-            found.append(("url", f"its query holds a secret ({name}); give it in auth or params, which are encrypted"))
-    return found
+            yield path, f"its query holds a secret ({name}); give it in auth or params, which are encrypted"

@@ -144,6 +144,13 @@ async def open_storage(
 
 def parse_address(url: str) -> dict[str, Any]:
     """A database url as psycopg's parameters; raises :class:`UsageError` that does not repeat it."""
+    scheme, _, rest = url.partition("://")
+    place = rest.partition("?")[0] if scheme in {"postgresql", "postgres"} else ""
+    if place.count("@") > 1 or "@" in place.partition("/")[2]:
+        # The rest of the password would be taken for the name of a host or a database, and errors name these.
+        raise UsageError(
+            "database.url (DATABASE_URL) has an @ too many: in a user or a password it is written %40 (and / is %2F)"
+        )
     try:
         return conninfo_to_dict(url)
     except psycopg.ProgrammingError:

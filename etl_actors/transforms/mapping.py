@@ -14,6 +14,7 @@ from ..errors import ConfigError, PayloadRefused
 from ..messages import Item, Onward
 from ..settings import ConnectorSettings, ItemMapping, TokenPages
 from ..settings import Sequence as Sequencing
+from ..settings.disclosure import open_params
 from .complaints import provider_sentence
 from .continuation import Continuation
 from .documents import contains_nul, encode_json
@@ -37,7 +38,7 @@ class Mapping:
         self.exchange = settings.source_id
         self.has_items = items is not None
         self._functions = MappingFunctions(symbols)
-        self._params = settings.request_params()
+        self._params = open_params(settings)
         self._file, self._connector_id = file, settings.connector_id
         self._mistakes: list[tuple[str, str, str]] = []
         self._error = self._compile("error", settings.error)

@@ -14,10 +14,10 @@ from .answers import Connector, ConnectorsAnswer, ConnectorStatus
 from .bodies import read_json_object
 from .openapi.documented import Answer, Body, documented
 from .ports import Control, Roster, Statuses
-from .preconditions import etag_header, wanted_etag
+from .preconditions import etag_header, wanted_etags
 from .problems import Problem, json_response, not_found
 
-MAX_CONNECTOR_BYTES = 1_048_576
+MAX_CONNECTOR_BYTES = 131_072
 ETAG = {"ETag": "The version of its settings, for `If-Match`."}
 LOCATION = {"Location": "Where it is."}
 IF_MATCH = {"If-Match": "The ETag that the change was made from; 412 when it is not the newest any more."}
@@ -77,7 +77,7 @@ def connector_routes(statuses: Statuses, roster: Roster) -> Blueprint:
     )
     async def replace(connector_id: str) -> Response:
         document = await read_json_object(MAX_CONNECTOR_BYTES)
-        await roster.replace(connector_id, document, etag=wanted_etag(request.headers, current(connector_id)))
+        await roster.replace(connector_id, document, etags=wanted_etags(request.headers))
         return shown(connector_id)
 
     @routes.delete("/<connector_id>")
@@ -89,7 +89,7 @@ def connector_routes(statuses: Statuses, roster: Roster) -> Blueprint:
         problems=(409, 412, 503),
     )
     async def delete(connector_id: str) -> Response:
-        await roster.delete(connector_id, etag=wanted_etag(request.headers, current(connector_id)))
+        await roster.delete(connector_id, etags=wanted_etags(request.headers))
         return Response(b"", status=204)
 
     @routes.get("/<connector_id>/status")

@@ -11,7 +11,7 @@ from .openapi.documented import Answer, Body, documented
 from .ports import Extractor
 from .problems import json_response
 
-MAX_REQUEST_BYTES = 1_048_576
+MAX_REQUEST_BYTES = 131_072
 
 
 def extract_routes(extractor: Extractor) -> Blueprint:

@@ -132,6 +132,23 @@ def test_a_service_that_starts_with_the_old_key_goes_on_until_it_gets_the_new_on
     assert run_command(*serve(folder), **environment).returncode == 2  # the old key is history now
 
 
+def test_rotating_there_and_back_leaves_a_service_that_can_keep_secrets(folder: Path, database: str) -> None:
+    """Without a restart in between, and after one, under the first key again."""
+    environment = {"DATABASE_URL": database, "ENCRYPTION_KEY": OLD}
+    auth = {"type": "bearer", "token": "canary-there"}
+    with started(folder, service=SERVICE, environment=environment) as service, service.client() as client:
+        made(client, "there", "http://127.0.0.1:9/", auth=auth)
+        assert rekeyed(folder, **environment, ENCRYPTION_KEY_NEW=NEW).returncode == 0
+        back = rekeyed(folder, **environment | {"ENCRYPTION_KEY": NEW}, ENCRYPTION_KEY_NEW=OLD)
+        assert (back.returncode, "1 connector\n" in back.stdout) == (0, True)
+        made(client, "and", "http://127.0.0.1:9/", auth=auth)
+    assert len(sealed_under(database)) == 1
+    with started(folder, service=SERVICE, environment=environment) as service, service.client() as client:
+        made(client, "back", "http://127.0.0.1:9/", auth=auth)
+        assert client.put("/api/connectors/there", json={"url": "http://127.0.0.1:9/", "auth": auth}).status_code == 200
+    assert len(sealed_under(database)) == 1
+
+
 def test_the_key_file_gets_a_successor(folder: Path) -> None:
     """Without ENCRYPTION_KEY there is nothing to set: while the service runs, and while it does not."""
     numbering = Numbering()

@@ -262,6 +262,32 @@ def test_a_mistake_is_named_by_its_path(client: httpx.Client, document: dict[str
     bad(client, "GET", "/api/connectors/m", 404)
 
 
+LARGE: list[dict[str, Any]] = [
+    {"connector_name": "n" * 256},
+    {"source_id": "s" * 256},
+    {"items": {"each": "a." * 3_000 + "a"}},
+    {"items": {"extra": {f"k{number}": "a" for number in range(201)}}},
+    {"headers": {f"h{number}": "a" for number in range(201)}},
+    {"params": {f"p{number}": "a" for number in range(201)}},
+    {"cost": 10**30},
+]
+
+
+@pytest.mark.parametrize("settings", LARGE, ids=lambda settings: next(iter(settings)))
+def test_what_has_no_end_is_refused(client: httpx.Client, settings: dict[str, Any]) -> None:
+    """A name, an expression, a table: each has a bound, told with its path."""
+    document = {"connector_id": "m", "url": "http://a.example", **settings}
+    problem = bad(client, "POST", "/api/connectors", 422, json=document)
+    assert problem["errors"][0]["path"].startswith(next(iter(settings)))
+
+
+def test_a_body_full_of_nothing_holds_nobody_up(client: httpx.Client, service: Started) -> None:
+    """What lies under a key that nobody knows is not looked into."""
+    body = b'{"connector_id":"m","url":"http://a.example","nonsense":[' + b"1," * 60_000 + b"1]}"
+    problem = bad(client, "POST", "/api/connectors", 422, content=body)
+    assert [one["path"] for one in problem["errors"]] == ["nonsense"]
+
+
 def test_every_mistake_is_told_at_once(client: httpx.Client) -> None:
     """A person mends them in one go."""
     document = {"connector_id": "m", "url": "gopher://x", "interval_seconds": "x", "cost": -1, "extra": 1}
@@ -279,6 +305,35 @@ def test_every_mistake_is_told_at_once(client: httpx.Client) -> None:
 def test_a_body_that_is_no_connector_is_refused(client: httpx.Client, body: bytes, status: int) -> None:
     """400 for what cannot be parsed, 422 for what is something else, 413 for too much."""
     bad(client, "POST", "/api/connectors", status, content=body)
+
+
+def test_an_id_that_is_taken_is_told_before_anything_else(client: httpx.Client, provider: Provider) -> None:
+    """Whoever sends back what it got to the wrong place learns where to send it."""
+    made(client, "taken", provider.url, auth={"type": "bearer", "token": "canary-t"})
+    problem = bad(client, "POST", "/api/connectors", 409, json=client.get("/api/connectors/taken").json())
+    assert "PUT" in problem["detail"]
+
+
+def test_a_change_made_elsewhere_is_caught_up_with(client: httpx.Client, database: str, provider: Provider) -> None:
+    """Another service may have changed or deleted it, or the answer to our own change may have been lost."""
+    etag = made(client, "elsewhere", provider.url + "/elsewhere").headers["etag"]
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE api_connectors SET version = version + 1, definition = jsonb_set(definition, '{cost}', '7')"
+            " WHERE connector_id = 'elsewhere'"
+        )
+        document = {"url": provider.url + "/mine"}
+        bad(client, "PUT", "/api/connectors/elsewhere", 412, json=document, headers={"If-Match": etag})
+        now = client.get("/api/connectors/elsewhere")
+        assert now.json()["cost"] == 7
+        sent = client.put("/api/connectors/elsewhere", json=document, headers={"If-Match": now.headers["etag"]})
+        assert sent.status_code == 200
+        connection.execute(
+            "UPDATE api_connectors SET version = version + 1, definition = NULL WHERE connector_id = 'elsewhere'"
+        )
+    bad(client, "DELETE", "/api/connectors/elsewhere", 404)
+    bad(client, "GET", "/api/connectors/elsewhere", 404)
+    made(client, "elsewhere", provider.url)
 
 
 def test_an_id_cannot_be_changed(client: httpx.Client, provider: Provider) -> None:
@@ -328,10 +383,8 @@ AUTHS: dict[str, tuple[dict[str, Any], Callable[[Asked], bool]]] = {
 
 
 @pytest.mark.parametrize("kind", AUTHS)
-def test_each_kind_of_credentials_reaches_the_provider(
-    client: httpx.Client, service: Started, database: str, kind: str
-) -> None:
-    """A provider that checks them gives its items; nobody else ever sees them: not REST, log, status or database."""
+def test_each_kind_of_credentials_reaches_the_provider(client: httpx.Client, kind: str) -> None:
+    """A provider that checks them gives its items, and goes on to when they were masked and sent back."""
     auth, good = AUTHS[kind]
 
     def answer(asked: Asked) -> tuple[int, bytes]:
@@ -354,32 +407,6 @@ def test_each_kind_of_credentials_reaches_the_provider(
         assert client.put(f"/api/connectors/auth_{kind}", json=document).status_code == 200
         before = len(items(client, f"auth_{kind}"))
         until(lambda: len(items(client, f"auth_{kind}")) > before)
-        # A provider that refuses repeats what it was sent.
-        provider.answer = lambda asked: (401, json.dumps({"msg": f"no: {asked.headers} {asked.target}"}).encode())
-        until(lambda: client.get(f"/api/connectors/auth_{kind}/status").json()["state"] == "failing")
-        seen = [
-            client.get(path).text
-            for path in (
-                f"/api/connectors/auth_{kind}",
-                f"/api/connectors/auth_{kind}/status",
-                "/api/connectors",
-                "/api/status",
-            )
-        ]
-    assert "canary" not in "".join(seen)
-    assert "canary" not in service.log.read_text()
-    assert "canary" not in everything_in(database)
-
-
-def everything_in(database: str) -> str:
-    """Every row of every table, as text."""
-    with psycopg.connect(database) as connection:
-        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-        return "".join(
-            str(row)
-            for (name,) in tables
-            for row in connection.execute(f'SELECT t::text FROM "{name}" AS t').fetchall()
-        )
 
 
 def test_a_kept_secret_does_not_follow_to_another_host(client: httpx.Client, provider: Provider) -> None:
