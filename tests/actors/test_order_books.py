@@ -13,11 +13,14 @@ from trio.testing import MockClock
 from etl_actors.actors.connector_needs import Unlimited
 from etl_actors.actors.order_books import OrderBooks
 from etl_actors.errors import PollFailed
-from etl_actors.settings import LimitSettings
+from etl_actors.messages import Item
+from etl_actors.settings import ConnectorSettings, ItemMapping, LimitSettings
 from etl_actors.sources.backoff import Backoff
 from etl_actors.sources.pacing import Limit
 from etl_actors.transforms.documents import decode_document
+from etl_actors.transforms.mapping import Mapping
 from etl_actors.transforms.market import Market
+from etl_actors.transforms.symbols import SymbolTable
 
 from ..transforms.test_order_book import BOOKS, READING, snapshot
 
@@ -170,3 +173,35 @@ async def test_books_are_bounded(autojump_clock: MockClock) -> None:
         books.see_nowait(change(2, 2))
         assert books.see_nowait(change(2, 2, key="Y"))["book"] is None
         assert books.statistics().trouble == "there are 1 order books; Y has none"
+
+
+async def test_a_mapping_makes_one_item_of_each_change_and_none_of_other_frames(autojump_clock: MockClock) -> None:
+    """As the documentation shows it: the middle of the best prices, exactly, with levels beside it."""
+    connector = ConnectorSettings(
+        connector_id="one",
+        kind="websocket",
+        url="wss://x",
+        sequence=BOOKS,
+        items=ItemMapping(
+            each="[@]",
+            skip="!book",
+            coin_symbol="data.s",
+            price="mid(book.best_bid, book.best_ask)",
+            extra={"bids": "book.bids", "last_update_id": "book.last"},
+        ),
+    )
+    mapping = Mapping(connector, SymbolTable())
+    books = books_of(Snapshots(X=[2]))
+
+    def items_of(document: Any) -> list[Item]:
+        elements = mapping.elements(books.see_nowait(document))
+        return [item for element in elements if (item := mapping.map_element(element, 1, {})) is not None]
+
+    async with running(books):
+        assert items_of(change(1, 3, "6")) == []
+        await trio.sleep(1)
+        (item,) = items_of(change(4, 4, "7.50"))
+        assert items_of({"stream": "x@trade", "data": {"s": "X", "p": "1"}}) == []
+        assert items_of([1, 2]) == []
+    assert (item.coin_symbol, item.price) == ("X", "8.75")
+    assert json.loads(item.extra or "") == {"bids": [["7.50", "1"], ["6", "1"], ["5", "5"]], "last_update_id": 4}
