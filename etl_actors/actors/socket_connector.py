@@ -16,9 +16,11 @@ import trio
 from ..errors import PollFailed, StorageUnavailable
 from ..messages import Claim, Extracted
 from ..settings import ConnectorSettings
+from .connector_condition import Signs, condition_of, state_of
 from .connector_diary import Diary
 from .connector_needs import Backoff, Claiming, Decode, Ledger, Limit, Unlimited
-from .connector_status import ConnectorStatistics, State, Tally
+from .connector_status import ConnectorStatistics, Tally
+from .notices import Condition, Notices
 from .socket_calls import Calls
 from .socket_intake import Frame, FrameIntake
 from .socket_line import Line
@@ -26,6 +28,7 @@ from .socket_needs import FrameMapper, SocketSource
 from .socket_overlap import Overlap
 from .socket_pace import ConnectPace
 from .socket_relay import Relay
+from .socket_sequence import Numbers
 
 CLAIM_RETRY_SECONDS = 1.0
 SETTLING_SECONDS = 60.0
@@ -63,6 +66,8 @@ class SocketConnectorActor:
         ledger: Ledger | None = None,
         stagger_seconds: float = 0.0,
         grace_seconds: float = 5.0,
+        numbers: Numbers | None = None,
+        unmapped: Callable[[str], str | None] = lambda connector_id: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.connector_id = connector.connector_id
@@ -78,6 +83,18 @@ class SocketConnectorActor:
         self._intake = FrameIntake(
             connector, mapper, decode=decode, ledger=ledger, grace_seconds=grace_seconds, now=now
         )
+        self._numbers = numbers or Numbers(None, None)
+        self._unmapped = unmapped
+        self._crashed: str | None = None
+        self._ended: str | None = None
+        self._notices = Notices(
+            self.connector_id,
+            look=self._condition,
+            stale_at=lambda: self._tally.stale_at(self._connector.stale_after_seconds),
+            epoch=lambda: self._intake.epoch,
+            ledger=ledger,
+            now=now,
+        )
         self._calls = Calls()
         self._pace = ConnectPace()
         self._tally = Tally()
@@ -90,16 +107,18 @@ class SocketConnectorActor:
     async def run(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
         """Until cancelled. ``extracted_send`` is this incarnation's own clone and is closed at the end."""
         with extracted_send:
-            self._running = True
+            self._running, self._crashed, self._ended = True, None, None
             self._tally.began()
             try:
-                self._intake.begin(await self._wait_claimed())
-                self._claimed = True
-                self._due = trio.current_time() + self._stagger_seconds
-                await self._keep_following(extracted_send)
+                await self._notices.tell_beside(self._claim_and_follow, extracted_send)
+            except Exception as error:
+                self._crashed = f"it crashed ({type(error).__name__}) and is started again"
+                self._tally.troubled(self._now(), self._crashed)
+                raise
             finally:
                 self._running = self._claimed = False
                 self._relay = None
+                await self._notices.say_last(extracted_send)
 
     @property
     def paused(self) -> bool:
@@ -111,6 +130,14 @@ class SocketConnectorActor:
         """The epoch it reads under; 0 before its first claim."""
         return self._intake.epoch
 
+    def look_again_nowait(self) -> None:
+        """What is known of its frames elsewhere may have changed: whether they can be mapped."""
+        self._notices.look_again_nowait()
+
+    def part_nowait(self, reason: str) -> None:
+        """It is about to be ended for good, for this reason, which is said."""
+        self._ended = reason
+
     def trigger_nowait(self) -> None:
         """A new socket now, in place of the one that is open, if one is; nothing while paused."""
         self._calls.ask_reconnect()
@@ -119,6 +146,7 @@ class SocketConnectorActor:
         """The socket is closed, and none opened until resumed."""
         if self._calls.pause(True):
             self._diary.paused(True)
+            self._notices.look_again_nowait()
 
     def resume_nowait(self) -> None:
         """Follows again, at once."""
@@ -126,12 +154,13 @@ class SocketConnectorActor:
             self._due = -inf
             self._calls.ring()
             self._diary.paused(False)
+            self._notices.look_again_nowait()
 
     def statistics(self) -> SocketStatistics:
         """A snapshot."""
         tally = self._tally
         return SocketStatistics(
-            state=self._state(),
+            state=state_of(self._signs()),
             last_success=tally.last_success,
             last_error=tally.last_error,
             last_error_at=tally.last_error_at,
@@ -146,6 +175,18 @@ class SocketConnectorActor:
             connected_since=self._connected_since(),
         )
 
+    async def _claim_and_follow(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
+        claim = await self._wait_claimed()
+        self._intake.begin(claim)
+        self._numbers.begin(claim.checkpoint.cursor)
+        self._notices.begin(claim.told)
+        self._claimed = True
+        self._due = trio.current_time() + self._stagger_seconds
+        async with trio.open_nursery() as nursery:
+            if self._numbers.books is not None:
+                nursery.start_soon(self._numbers.books.run)
+            await self._keep_following(extracted_send)
+
     async def _wait_claimed(self) -> Claim:
         if self._ledger is not None:
             # What an incarnation before read is stored under its epoch, which a claim would end.
@@ -158,6 +199,7 @@ class SocketConnectorActor:
                 reason = f"waiting for the database: {error}"
                 self._tally.troubled(self._now(), reason)
                 self._diary.claim_failed(reason)
+                self._notices.look_again_nowait()
                 await trio.sleep(CLAIM_RETRY_SECONDS)
 
     async def _keep_following(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
@@ -177,13 +219,21 @@ class SocketConnectorActor:
         async def take(frame: Frame) -> None:
             trouble = self._intake.trouble(frame)
             self._frames += 1
+            document = frame.document
+            if trouble is None:
+                gap = self._numbers.gap_before(document)
+                if gap is not None:
+                    await self._notices.say_gap(gap, extracted_send)
+                document = self._numbers.seen(document)
             if trouble is None:
                 self._diary.poll_succeeded(self._tally.failures)
                 self._tally.heard(self._now())
+                self._notices.look_again_nowait()
             else:
                 self._tally.troubled(self._now(), trouble)
                 self._diary.frame_refused(trouble)
-            await self._intake.take(frame, trouble, extracted_send)
+            remembered = self._numbers.remembered()
+            await self._intake.take(frame, trouble, extracted_send, document=document, cursor=remembered)
 
         relay = self._relay = Relay(
             self._connector,
@@ -192,9 +242,10 @@ class SocketConnectorActor:
             new_line=self._new_line,
             reports_error=self._intake.reports_error,
             take=take,
-            replaced=self._diary.socket_replaced,
+            replaced=self._replaced,
             not_replaced=self._not_replaced,
         )
+        self._numbers.connected()
         try:
             failure = await relay.run()
         finally:
@@ -203,6 +254,10 @@ class SocketConnectorActor:
         if trio.current_time() - relay.front.ready_at >= STEADY_SECONDS:
             self._tally.failures = 0
         return failure
+
+    def _replaced(self) -> None:
+        self._numbers.connected()
+        self._diary.socket_replaced()
 
     def _new_line(self, predecessor: Overlap | None, opened: Callable[[], None]) -> Line:
         return Line(
@@ -226,6 +281,7 @@ class SocketConnectorActor:
         self._tally.failed(self._now(), str(failure), failure.retry_after)
         hold = self._hold(failure, self._tally.failures)
         self._diary.poll_failed(str(failure), self._tally.failures, hold)
+        self._notices.look_again_nowait()
         return hold
 
     def _not_replaced(self, failure: PollFailed) -> float:
@@ -242,14 +298,27 @@ class SocketConnectorActor:
             self._limit.ban(hold)
         return hold
 
-    def _state(self) -> State:
-        if not self._running:
-            return "stopped"
-        if self._calls.paused:
-            return "paused"
-        if self._relay is not None and self._relay.front.ready:
-            return "running"
-        return "failing" if self._tally.failures or (not self._claimed and self._tally.last_error) else "running"
+    def _signs(self) -> Signs:
+        tally, after = self._tally, self._connector.stale_after_seconds
+        connected = self._relay is not None and self._relay.front.ready
+        return Signs(
+            running=self._running,
+            paused=self._calls.paused,
+            failing=not connected and bool(tally.failures or (not self._claimed and tally.last_error)),
+            last_error=tally.last_error,
+            unmapped=self._unmapped(self.connector_id),
+            crashed=self._crashed,
+            ended=self._ended,
+            stale_after_seconds=after if tally.stale(after) else None,
+        )
+
+    def _condition(self) -> Condition | None:
+        condition = condition_of(self._signs())
+        if condition.state == "stopped":
+            return condition if self._ended is not None else None
+        # Whether it runs well is known with its first frame.
+        unknown = condition.state == "running" and not condition.stale and not self._frames
+        return None if unknown else condition
 
     def _connected_since(self) -> datetime | None:
         front = None if self._relay is None else self._relay.front

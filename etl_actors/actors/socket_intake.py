@@ -92,8 +92,18 @@ class FrameIntake:
         """Why ``frame`` is none that can be mapped, in one sentence."""
         return frame.refusal if frame.refusal is not None else self._mapper.provider_error(frame.document)
 
-    async def take(self, frame: Frame, trouble: str | None, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
-        """Sends ``frame`` on, as rejected when there is ``trouble`` with it."""
+    async def take(
+        self,
+        frame: Frame,
+        trouble: str | None,
+        extracted_send: trio.MemorySendChannel[Extracted],
+        *,
+        document: Any,
+        cursor: Any,
+    ) -> None:
+        """Sends ``frame`` on, as rejected when there is ``trouble`` with it. ``document`` is what the mapping gets of
+        it, ``cursor`` what is remembered with it.
+        """
         extracted = Extracted(
             extraction_id=uuid7(),
             connector_id=self._connector.connector_id,
@@ -101,9 +111,9 @@ class FrameIntake:
             received_at=frame.received_at,
             response_time_ms=0,
             body=frame.body,
-            checkpoint=self._checkpoint,
+            checkpoint=self._checkpoint if cursor is None else replace(self._checkpoint, cursor=cursor),
             params=self._params,
-            document=frame.document,
+            document=document,
             refusal=trouble,
             kind="frame",
             message_type=None if frame.refusal is not None else self._rules.message_type(frame.document),

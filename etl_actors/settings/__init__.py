@@ -1,8 +1,8 @@
 """Every knob, typed, with its unit and its default, decoded strictly from TOML.
 
 ``service.py`` is the service, ``connector.py`` a connector, ``paging.py`` its pages and its cursor, ``streams.py`` how
-it follows a stream. ``files.py`` reads a folder of both, with ``decoding.py``, ``interpolation.py`` (the environment)
-and ``mistakes.py``. ``secret.py`` keeps what must not be seen.
+it follows a stream, ``sequence.py`` how that numbers its frames. ``files.py`` reads a folder of both, with
+``decoding.py``, ``interpolation.py`` (the environment) and ``mistakes.py``. ``secret.py`` keeps what must not be seen.
 """
 
 from .connector import (
@@ -21,8 +21,9 @@ from .connector import (
 from .files import Configuration, read_configuration
 from .paging import Cursor, LinkedPages, NumberedPages, OffsetPages, Pages, TokenPages
 from .secret import Secret
+from .sequence import Sequence, Snapshot
 from .service import ServiceSettings
-from .streams import HandshakeStep, Heartbeat, SequenceRule
+from .streams import HandshakeStep, Heartbeat
 
 __all__ = [
     "ApiKeyAuth",
@@ -44,8 +45,9 @@ __all__ = [
     "OffsetPages",
     "Pages",
     "Secret",
-    "SequenceRule",
+    "Sequence",
     "ServiceSettings",
+    "Snapshot",
     "SymbolSettings",
     "TokenPages",
     "read_configuration",

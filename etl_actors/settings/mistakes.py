@@ -23,6 +23,7 @@ from .connector import (
     OAuth2Auth,
 )
 from .paging_mistakes import paging_mistakes
+from .sequence_mistakes import sequence_mistakes
 from .service import ServiceSettings
 from .stream_mistakes import stream_mistakes
 
@@ -109,6 +110,7 @@ def connector_mistakes(connector: ConnectorSettings) -> list[tuple[str, str]]:
     found.extend(_auth_mistakes(connector))
     found.extend(paging_mistakes(connector))
     found.extend(stream_mistakes(connector))
+    found.extend(sequence_mistakes(connector))
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -46,18 +46,6 @@ class Heartbeat(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     idle_timeout_seconds: Seconds = 60
     send: Message | None = None
     every_seconds: Seconds | None = None
-
-
-class SequenceRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Numbers that tell whether a frame is missing: of each ``key``, a frame's ``first`` follows the ``last`` before.
-
-    Without ``last`` a frame has one number. Everything is JMESPath over the frame.
-    """
-
-    first: Expression
-    key: Expression | None = None
-    last: Expression | None = None
-    on_gap: Literal["notice", "resync"] = "notice"
 
 
 def message_text(message: Message) -> str:

@@ -11,14 +11,14 @@ from etl_actors.errors import ConfigError
 from etl_actors.settings import ConnectorSettings
 from etl_actors.settings.connector import ConnectorSettings as Schema
 from etl_actors.settings.disclosure import opened_document, sealed_document, shown_document, with_kept_secrets
-from etl_actors.settings.request_body import read_connector
+from etl_actors.settings.request_body import draft_connector, sound
 from etl_actors.settings.streams import messages_of
 
 STREAM = {"connector_id": "one", "kind": "websocket", "url": "wss://stream.example.org/ws"}
 
 
 def read(**changes: Any) -> ConnectorSettings:
-    return read_connector({**STREAM, **changes})
+    return sound(*draft_connector({**STREAM, **changes}))
 
 
 def refused(**changes: Any) -> dict[str, str]:
@@ -124,5 +124,5 @@ def test_secrets_in_messages_are_masked_and_sealed() -> None:
 def test_what_is_shown_is_read_again_as_the_same() -> None:
     """A client may send back what it got."""
     made = read(handshake=[{"send": {"a": [1]}, "chunk": {"list": "a", "size": 1}}], max_age_seconds=60)
-    assert read_connector(json.loads(json.dumps(shown_document(made)))) == made
+    assert sound(*draft_connector(json.loads(json.dumps(shown_document(made))))) == made
     assert set(shown_document(made)) == set(Schema.__struct_fields__)

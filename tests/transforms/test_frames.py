@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from etl_actors.errors import ConfigError
-from etl_actors.settings import ConnectorSettings, HandshakeStep, SequenceRule
+from etl_actors.settings import ConnectorSettings, HandshakeStep, Sequence
 from etl_actors.transforms.frames import FrameRules
 from etl_actors.transforms.mapping import Mapping
 from etl_actors.transforms.symbols import EMPTY
@@ -74,7 +74,7 @@ def test_wrong_expressions_are_told_with_their_places() -> None:
             reconnect_on="|",
             duplicate_key="a b",
             handshake=(HandshakeStep(send="x"), HandshakeStep(expect="][")),
-            sequence=SequenceRule(first="(", key="]"),
+            sequence=Sequence(first="(", key="]"),
         )
     assert {path for _, path, _ in error.value.mistakes} == {
         f"one.{key}"
