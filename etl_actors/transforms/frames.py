@@ -34,9 +34,6 @@ class FrameRules:
         self._expected = [
             _reader(compile_(f"handshake[{index}].expect", step.expect)) for index, step in enumerate(steps)
         ]
-        rule = settings.sequence
-        for name in ("key", "first", "last") if rule is not None else ():
-            compile_(f"sequence.{name}", getattr(rule, name))
 
     def message_type(self, document: Any) -> str | None:
         """What the provider calls a frame like this."""

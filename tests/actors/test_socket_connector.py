@@ -78,7 +78,7 @@ async def running(
         found = []
         while receive.statistics().current_buffer_used:
             found.append(receive.receive_nowait())
-        return found
+        return [one for one in found if one.kind != "notice"]
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(actor.run, send)
