@@ -18,4 +18,4 @@ def test_every_url_of_a_connector_is_looked_at() -> None:
     )
     asking = ConnectorSettings(connector_id="one", kind="websocket", url="wss://10.0.0.8/ws", sequence=sequence)
     found = target_mistakes(asking, lambda url: f"{url} is private" if "//10." in url else None)
-    assert [path for _, path, _ in found] == ["url", "sequence.snapshot.url"]
+    assert [path for path, _ in found] == ["url", "sequence.snapshot.url"]
