@@ -129,7 +129,7 @@ class Roster:
         return self._locks.setdefault(connector_id, trio.Lock())
 
     def _refuse_taken(self, connector_id: Any) -> None:
-        if connector_id in self._entries:
+        if isinstance(connector_id, str) and connector_id in self._entries:
             raise ConnectorExists(connector_id)
 
     async def _changeable(self, connector_id: str, etags: Collection[str] | None) -> Entry:
