@@ -19,15 +19,21 @@ from psycopg import AsyncConnection
 
 from ..messages import Event
 from .log_entries import Entry, choose_fitting, has_lost_rows
-from .log_queries import BOUNDS, Statement, select_bodies, select_entries, select_items, select_sizes
+from .log_queries import Statement, select_bodies, select_bounds, select_entries, select_items, select_sizes
 from .pool import Pool
 from .published import item_pieces, make_event
 from .reader import item_rows
 from .translation import translated
 
-# So many pages are read at once; other readers of the log wait here, and not before those who ask over REST.
-PAGES_AT_ONCE = 4
+# This share of the connections reads pages at once; other readers of the log wait for those, and not in front of
+# whoever asks over REST.
+SHARE = 1 / 3
 SLICE_ROWS = 500
+
+# The oldest entries can outlive their rows, most often by the moments between reading an answer and committing it. So
+# many entries in a row must be whole for the history to begin there; so often the next ones are looked at in one call.
+WINDOW = 5_000
+LOOKS = 20
 
 
 class Bounds(NamedTuple):
@@ -43,13 +49,18 @@ class LogReader:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._turns = trio.Semaphore(PAGES_AT_ONCE)
+        self._turns = trio.Semaphore(max(int(pool.statistics().max * SHARE), 1))
+        self._whole_from = 0  # every entry before it is gone, or has lost its rows
 
     async def bounds(self) -> Bounds:
-        """From where to where the log can be read now."""
+        """From where to where the log can be read now without a hole."""
         async with self._turns, self._pool.connection() as connection:
-            ((stream_id, head, oldest),) = await _fetch(connection, BOUNDS)
-        return Bounds(stream_id, head + 1 if oldest is None else oldest, head)
+            for _ in range(LOOKS):
+                ((stream_id, head, oldest, lost),) = await _fetch(connection, select_bounds(self._whole_from, WINDOW))
+                if lost is None:
+                    break
+                self._whole_from = lost + 1
+        return Bounds(stream_id, head + 1 if oldest is None else max(oldest, self._whole_from), head)
 
     async def after(self, offset: int, *, limit: int, max_bytes: int) -> list[Event]:
         """The next events after ``offset`` in their order: at most ``limit``, and about ``max_bytes`` of them, but one

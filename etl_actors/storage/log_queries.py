@@ -1,7 +1,8 @@
 """The questions of whoever reads the log, as SQL with parameters. Pure.
 
 Rows are asked for by their time and id, and by the span of all their times beside it: the planner then opens only the
-partitions in that span.
+partitions in that span. ``OFFSET 0`` keeps each row's look-up a look-up: joined freely, a page with one entry that was
+stored late would be answered by reading everything between its time and the others'.
 """
 
 from __future__ import annotations
@@ -16,17 +17,33 @@ from .queries import ITEM_COLUMNS
 
 Statement = tuple[SQL | Composed, dict[str, Any]]
 
-BOUNDS: Statement = (
-    SQL("SELECT stream_id, head, (SELECT min(stream_offset) FROM events) FROM stream"),
-    {},
-)
+
+def select_bounds(at_least: int, window: int) -> Statement:
+    """The identity of the history, its head, the oldest entry (None: none is left), and of the ``window`` entries from
+    there, or from ``at_least``, the last one whose rows are gone.
+
+    What is older than the oldest row of its table went with the partition it was in.
+    """
+    return SQL(
+        "WITH oldest AS (SELECT min(stream_offset) AS entry FROM events), floors AS (SELECT"
+        " coalesce((SELECT min(timestamp) FROM api_connector_data), 'infinity') AS responses,"
+        " coalesce((SELECT min(timestamp) FROM websocket_data), 'infinity') AS frames,"
+        " coalesce((SELECT min(timestamp) FROM api_connector_items), 'infinity') AS items)"
+        " SELECT stream_id, head, oldest.entry, ("
+        "SELECT max(e.stream_offset) FROM floors, (SELECT * FROM events WHERE stream_offset >= %(at_least)s"
+        " AND stream_offset >= oldest.entry ORDER BY stream_offset LIMIT %(window)s) AS e"
+        " WHERE CASE WHEN e.type = 'price_update' THEN e.first_item IS NOT NULL AND e.timestamp < floors.items"
+        " WHEN e.response_id IS NOT NULL THEN e.timestamp < floors.responses"
+        " ELSE e.frame_id IS NOT NULL AND e.timestamp < floors.frames END) FROM stream, oldest"
+    ), {"at_least": at_least, "window": window}
 
 
 def select_entries(offset: int, limit: int) -> Statement:
     """The next entries after ``offset``."""
     return SQL(
         "SELECT stream_offset, event_id, type, connector_id, timestamp, response_id, frame_id, first_item, last_item,"
-        " convert_to(data::text, 'UTF8') FROM events WHERE stream_offset > %(offset)s"
+        " CASE WHEN response_id IS NULL AND frame_id IS NULL THEN convert_to(data::text, 'UTF8') END"
+        " FROM events WHERE stream_offset > %(offset)s"
         " ORDER BY stream_offset LIMIT %(limit)s"
     ), {"offset": offset, "limit": limit}
 
@@ -52,11 +69,11 @@ def _by_key(entries: Sequence[Entry], value: SQL) -> Iterator[Statement]:
         if keys:
             yield (
                 SQL(
-                    "SELECT k.stream_offset, {} FROM unnest(%(offsets)s::bigint[], %(times)s::timestamptz[],"
-                    " %(ids)s::bigint[]) AS k (stream_offset, at, id)"
-                    " JOIN {} AS d ON d.timestamp = k.at AND d.id = k.id"
-                    " WHERE d.timestamp BETWEEN %(first)s AND %(last)s"
-                ).format(value.format(Identifier("d", column)), Identifier(table)),
+                    "SELECT k.stream_offset, d.value FROM unnest(%(offsets)s::bigint[], %(times)s::timestamptz[],"
+                    " %(ids)s::bigint[]) AS k (stream_offset, at, id), LATERAL (SELECT {} AS value FROM {}"
+                    " WHERE timestamp = k.at AND id = k.id AND timestamp BETWEEN %(first)s AND %(last)s"
+                    " OFFSET 0) AS d"
+                ).format(value.format(Identifier(column)), Identifier(table)),
                 {**_span([entry for entry, _ in keys]), "ids": [row_id for _, row_id in keys]},
             )
 
@@ -67,12 +84,12 @@ def select_items(entries: Sequence[Entry]) -> Iterator[Statement]:
     if having:
         yield (
             SQL(
-                "SELECT k.stream_offset, {} FROM unnest(%(offsets)s::bigint[], %(times)s::timestamptz[],"
+                "SELECT k.stream_offset, i.* FROM unnest(%(offsets)s::bigint[], %(times)s::timestamptz[],"
                 " %(connectors)s::text[], %(firsts)s::bigint[], %(lasts)s::bigint[])"
                 " AS k (stream_offset, at, connector_id, first_item, last_item)"
-                " JOIN api_connector_items AS i ON i.timestamp = k.at AND i.connector_id = k.connector_id"
-                " AND i.id BETWEEN k.first_item AND k.last_item"
-                " WHERE i.timestamp BETWEEN %(first)s AND %(last)s"
+                ", LATERAL (SELECT {} FROM api_connector_items AS i WHERE i.timestamp = k.at"
+                " AND i.connector_id = k.connector_id AND i.id BETWEEN k.first_item AND k.last_item"
+                " AND i.timestamp BETWEEN %(first)s AND %(last)s OFFSET 0) AS i"
             ).format(SQL(ITEM_COLUMNS)),
             {
                 **_span(having),
