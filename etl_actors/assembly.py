@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -24,6 +25,7 @@ from .factory import ActorFactory, Clients
 from .files.desk import FileDesk
 from .ledger import Ledger
 from .pipeline import Pipeline
+from .postbox import Postbox
 from .roster import Keys, Roster
 from .roster_entry import Entry, written_entries
 from .settings import Configuration
@@ -45,6 +47,7 @@ class Assembly(Struct, frozen=True, kw_only=True):
     pipeline: Pipeline
     roster: Roster
     extractor: Extractor
+    postbox: Postbox
     transformer: Transformer
     loader: Loader
     broadcaster: Broadcaster
@@ -95,11 +98,12 @@ def assemble(
     compiled: Compiled,
     stored_pairs: Mapping[str, Pairs],
     kept: Sequence[Entry],
+    stream: UUID,
     head: int,
     files: FileDesk,
 ) -> Assembly:
     """All actors, joined. ``tables`` are those that ``compiled`` holds; ``kept`` are the connectors made over REST;
-    ``head`` is where the log ends now.
+    ``stream`` is whose history the log is, ``head`` where it ends now.
     """
     service = configuration.service
     ledger = Ledger()
@@ -117,7 +121,9 @@ def assemble(
         if entry.settings.source_id in surveyors and entry.settings.source_id not in stored_pairs
     }
     transformer = Transformer(factory.mappings.__getitem__, encode_json)
-    broadcaster = Broadcaster(buffer_bytes=service.live.subscriber_buffer_bytes, head=head)
+    broadcaster = Broadcaster(
+        buffer_bytes=service.live.subscriber_buffer_bytes, stream=stream, head=head, history=storage.log
+    )
     janitor = Janitor(storage.retention, files)
     loader = Loader(
         storage.writer,
@@ -163,6 +169,7 @@ def assemble(
         pipeline=pipeline,
         roster=roster,
         extractor=extractor,
+        postbox=Postbox(side_door, lambda: loader.statistics().last_error),
         transformer=transformer,
         loader=loader,
         broadcaster=broadcaster,

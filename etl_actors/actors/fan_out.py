@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Generic, TypeVar
 
+from ..filtering import Filter
 from ..messages import Event
 from .fan_out_parcel import Parcel, Parcels
-from .subscription_filter import Filter
 
 M = TypeVar("M")
 Corner = tuple[str | None, str | None]

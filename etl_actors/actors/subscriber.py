@@ -14,10 +14,10 @@ import trio
 from trio.lowlevel import ParkingLot
 
 from .. import wire
+from ..filtering import Filter
 from ..messages import Event
 from .fan_out_parcel import Parcel, Parcels
 from .subscription import Closing, Outgoing, Policy, SubscriptionQueue, dropped_notice
-from .subscription_filter import Filter
 from .subscription_place import Name, Place, Wanted, merged
 
 # A batch is not larger than this, unless one event is: common clients refuse frames of 1 MiB.

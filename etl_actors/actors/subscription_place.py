@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 from .. import wire
+from ..filtering import Filter
 from ..messages import Event
 from .fan_out_parcel import Parcel, Parcels
-from .subscription_filter import Filter
 
 Name = str | int | None
 

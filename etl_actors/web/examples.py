@@ -178,3 +178,8 @@ KEY: dict[str, Any] = {
 KEYS: dict[str, Any] = {"keys": [KEY], "total": 1}
 KEY_WANTED: dict[str, Any] = {"name": "wall display", "scope": "read", "expires_days": 90}
 NEW_KEY: dict[str, Any] = KEY | {"last_used_at": None, "key": LOGIN["key"]}
+EVENT_STREAM = (
+    "id: 121\n"
+    'data: {"type":"price_update","connector_id":"binance_24hr","offset":121,'
+    '"id":"0198f000-0000-7000-8000-000000000000","data":{"items":[]},"timestamp":"2025-12-08T16:00:00Z"}\n\n'
+)

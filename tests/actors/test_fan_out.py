@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from etl_actors.actors.fan_out import FanOut
 from etl_actors.actors.fan_out_parcel import Parcels
-from etl_actors.actors.subscription_filter import Filter
+from etl_actors.filtering import Filter
 
 from .events import event, items_of, prices
 

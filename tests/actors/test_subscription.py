@@ -33,7 +33,7 @@ STEPS = st.lists(
 
 def parcel_of(offset: int, connector: str, symbols: Iterable[str], padding: int) -> Parcel:
     """A price update of ``connector`` in which each item holds the offset; a status without symbols."""
-    made = prices(offset, {symbol: "x" * padding for symbol in symbols}, connector=connector)
+    made = prices(offset, dict.fromkeys(symbols, "x" * padding), connector=connector)
     return Parcels(made).trimmed_exactly_to(None)
 
 

@@ -35,6 +35,7 @@ def unserved() -> Any:
         files=nobody,
         file_reader=nobody,
         publisher=nobody,
+        postbox=nobody,
         version="1.2.3",
         position_seconds=1,
         max_body_bytes=1,

@@ -1,4 +1,4 @@
-"""Which events a subscription wants. Pure."""
+"""What a subscriber asks for: which events of the live feed."""
 
 from __future__ import annotations
 
