@@ -59,6 +59,7 @@ class Conversation:
         self._nursery = nursery
         self._may_write = may_write
         self._turns = trio.Semaphore(MESSAGES_UNDER_WAY)
+        self._answered: trio.Event | None = None
 
     async def hear(self, message: str | bytes) -> None:
         """Do what one message says, and answer. Waits while too many answers do."""
@@ -112,19 +113,30 @@ class Conversation:
         kind = self._message_type(message, said)
         body = message.encode() if isinstance(message, str) else message
         await self._turns.acquire()
+        before, self._answered = self._answered, trio.Event()
         # A task makes its first step before one that is started later, so messages are handed on as they came.
-        self._nursery.start_soon(self._post, kind, body, request_id)
+        self._nursery.start_soon(self._post, kind, body, request_id, before, self._answered)
 
-    async def _post(self, kind: str, body: bytes, request_id: Raw) -> None:
+    async def _post(
+        self, kind: str, body: bytes, request_id: Raw, before: trio.Event | None, answered: trio.Event
+    ) -> None:
+        """Post a message and say what became of it, once that is said of the one before."""
+        outcome: Event | tuple[str, str]
         try:
-            event = await self._postbox.post(kind, body)
-        except (StorageUnavailable, NotDrained) as error:
-            self._tell(request_id, "Not now", f"the message was not taken: {error}")
-        except EtlActorsError as error:
-            self._tell(request_id, "Not stored", str(error))
-        else:
-            self._acknowledge(event)
+            try:
+                outcome = await self._postbox.post(kind, body)
+            except (StorageUnavailable, NotDrained) as error:
+                outcome = "Not now", f"the message was not taken: {error}"
+            except EtlActorsError as error:
+                outcome = "Not stored", str(error)
+            if before is not None:
+                await before.wait()
+            if isinstance(outcome, Event):
+                self._acknowledge(outcome)
+            else:
+                self._tell(request_id, *outcome)
         finally:
+            answered.set()
             self._turns.release()
 
     def _acknowledge(self, event: Event) -> None:

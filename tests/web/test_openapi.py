@@ -174,7 +174,8 @@ def test_only_their_own_files_are_served(client: httpx.Client) -> None:
 def test_schemathesis_finds_no_fault(tormented: str, tmp_path: Path) -> None:
     """Thousands of requests over all operations, valid and not: nothing but what the document says comes back."""
     listed = httpx.get(f"{tormented}/openapi.json").json()
-    count = sum(len(METHODS & set(methods)) for methods in listed["paths"].values())
+    ending = {path: methods for path, methods in listed["paths"].items() if path != "/api/stream"}
+    count = sum(len(METHODS & set(methods)) for methods in ending.values())
     report = tmp_path / "report.json"
     run = subprocess.run(
         [
