@@ -156,7 +156,15 @@ STATUS: dict[str, Any] = {
     "loader": {"batches": 13, "rows": 9863, "refused": 0, "head": 14, "waiting_seconds": 0.0, "last_error": None},
     "database": {"kind": "embedded", "version": "PostgreSQL 18.4"},
     "spool": None,
-    "subscribers": {"subscribers": 1, "events": 14, "too_slow": 0, "head": 14, "waiting_bytes": 0},
+    "subscribers": {
+        "subscribers": 1,
+        "events": 14,
+        "too_slow": 0,
+        "replaying": 0,
+        "dropped": 0,
+        "head": 14,
+        "waiting_bytes": 0,
+    },
     "symbols": {"binance": {"pairs": 2500, "refreshed_at": MOMENT, "last_error": None}},
 }
 TEST_MESSAGE: dict[str, Any] = {"type": "hello", "data": {"message": "hello"}}

@@ -123,7 +123,7 @@ def test_nothing_is_answered_that_is_not_described(described: dict[str, Any], cl
             shape.setdefault("additionalProperties", False)
     for place, operation in operations(strict):
         method, _, path = place.partition(" ")
-        if method == "GET":
+        if method == "GET" and "application/json" in operation["responses"]["200"]["content"]:
             path = path.format(connector_id="binance_24hr", symbol="BTC", file_id=1, key_id=1)
             answer = client.get(path)
             if answer.status_code in {401, 404}:
