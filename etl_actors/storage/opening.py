@@ -27,6 +27,7 @@ from .embedded import EmbeddedPostgres, open_embedded
 from .file_reader import FileReader
 from .files import FileWriter
 from .keys import KeyBook
+from .log import LogReader
 from .migrations import migrate, taking_turns
 from .partitions import PartitionBook, choose_width
 from .pool import Pool, open_pool
@@ -73,6 +74,7 @@ class Storage(Struct, frozen=True, kw_only=True):
     writers: Pool
     writer: BatchWriter
     reader: Reader
+    log: LogReader
     claims: ClaimBook
     definitions: DefinitionBook
     keys: KeyBook
@@ -145,6 +147,7 @@ async def open_storage(
             writers=writers,
             writer=BatchWriter(writers, book),
             reader=Reader(readers),
+            log=LogReader(readers),
             claims=ClaimBook(writers, owner=f"{socket.gethostname()}:{os.getpid()}"),
             definitions=DefinitionBook(changes),
             keys=KeyBook(keys),

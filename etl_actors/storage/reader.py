@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -58,7 +58,7 @@ class Reader:
             total = await _total(connection, page, "api_connector_items", writers)
         more = len(rows) > page.limit
         return ItemPage(
-            items=await _items(rows[: page.limit]),
+            items=await item_rows(rows[: page.limit]),
             total=total,
             next_key=(rows[page.limit - 1][12], rows[page.limit - 1][0]) if more else None,
         )
@@ -72,7 +72,7 @@ class Reader:
                 writers = await _writers_to(connection, page.exchange)
                 rows = await _fetch(connection, select_items(wanted, writers))
             if rows:
-                yield await _items(rows[: wanted.limit])
+                yield await item_rows(rows[: wanted.limit])
             if len(rows) <= wanted.limit:
                 return
             last = rows[wanted.limit - 1]
@@ -91,7 +91,7 @@ class Reader:
             total = await _fetch_all(
                 connection, "SELECT count(*) FROM item_latest WHERE connector_id = %s", (connector_id,)
             )
-        return await _items(_in_order(keys, rows)), total[0][0]
+        return await item_rows(_in_order(keys, rows)), total[0][0]
 
     async def latest_item_slices(
         self, connector_id: str, *, limit: int, offset: int
@@ -110,7 +110,7 @@ class Reader:
                 keys = [(at, row_id) for at, row_id, _ in places]
                 rows = await _fetch(connection, select_items_by_key(connector_id, keys))
             if rows:
-                yield await _items(_in_order(keys, rows))
+                yield await item_rows(_in_order(keys, rows))
             if len(places) < wanted:
                 return
             last, limit, offset = places[-1][2], limit - wanted, 0
@@ -215,8 +215,11 @@ def _in_order(keys: list[Key], rows: list[Any]) -> list[Any]:
     return [found[row_id] for _, row_id in keys if row_id in found]
 
 
-async def _items(rows: list[Any]) -> list[wire.ItemRow]:
-    """A slice at a time: ten thousand rows take longer than the loop may be held."""
+async def item_rows(rows: Sequence[Any]) -> list[wire.ItemRow]:
+    """Rows of ``ITEM_COLUMNS``, ready to be encoded.
+
+    A slice at a time: ten thousand rows take longer than the loop may be held.
+    """
     items: list[wire.ItemRow] = []
     for start in range(0, len(rows), SLICE_ROWS):
         items.extend(map(_item, rows[start : start + SLICE_ROWS]))
