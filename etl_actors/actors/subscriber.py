@@ -156,7 +156,7 @@ class Subscriber:
     async def receive(self) -> Outgoing | None:
         """The next frame; None when it is over and nothing waits any more."""
         while True:
-            if self._batches:
+            if self._batches and self._interval:
                 await self._wait_batch()
             frame = self._queue.take_batch(BATCH_BYTES) if self._batches else self._queue.take()
             if frame is not None:
@@ -179,7 +179,7 @@ class Subscriber:
     async def follow(self) -> None:
         """For ever: read the log whenever it is behind, until it is live."""
         while True:
-            while self._place.is_live:
+            while self._place.is_live or self.closing is not None:
                 await self._fell_behind.park()
             await self._catch_up()
 
@@ -195,8 +195,8 @@ class Subscriber:
             place.pass_to(published)  # all that was stored of it is gone
         for event in page:
             await self._wait_room()
-            if place.generation != generation:
-                return  # it is wanted from elsewhere meanwhile
+            if place.generation != generation or self.closing is not None:
+                return  # it is wanted from elsewhere meanwhile, or not any more
             self._take(event)
 
     def _take(self, event: Event) -> None:

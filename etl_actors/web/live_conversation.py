@@ -29,7 +29,6 @@ OWN_TYPES = frozenset(
 LONGEST_TYPE = 100
 LONGEST_ID = 256
 MESSAGES_UNDER_WAY = 16
-RESUME_SECONDS = 10.0
 
 _NULL = Raw(b"null")
 # A NUL that is written as an escape: the backslash before it is not itself escaped.
@@ -61,11 +60,12 @@ class Conversation:
         self._turns = trio.Semaphore(MESSAGES_UNDER_WAY)
         self._answered: trio.Event | None = None
 
-    async def hear(self, message: str | bytes) -> None:
-        """Do what one message says, and answer. Waits while too many answers do."""
+    async def hear(self, frame: str | bytes | None) -> None:
+        """Do what one message says, and answer. Waits while too many answers do. None is a frame without a byte."""
         await self._subscriber.wait_reply_room()
         request_id = _NULL
         try:
+            message = _as_text(frame)
             said = _object(message)
             request_id = _request_id(said)
             if "op" in said:
@@ -75,7 +75,7 @@ class Conversation:
         except _Refused as refused:
             self._tell(request_id, *refused.args)
 
-    async def _do(self, message: str | bytes, said: Mapping[str, Raw], request_id: Raw) -> None:
+    async def _do(self, message: str, said: Mapping[str, Raw], request_id: Raw) -> None:
         op = _text(said["op"])
         if op == "ping":
             self._reply({"type": "pong", "id": request_id})
@@ -86,22 +86,20 @@ class Conversation:
         else:
             raise _Refused("Not understood", _OPS)
 
-    async def _subscribe(self, message: str | bytes, said: Mapping[str, Raw], request_id: Raw) -> None:
+    async def _subscribe(self, message: str, said: Mapping[str, Raw], request_id: Raw) -> None:
         try:
             asked = read_subscribe(message)
             wish, name = asked.wish(), _name(said)
             reach = await self._reach(wish)
             subscribe_nowait(self._publisher, self._subscriber, wish, reach, name=name, request_id=request_id)
-        except (msgspec.ValidationError, WishRefused) as error:
+        except (msgspec.DecodeError, WishRefused) as error:
             raise _Refused("Not valid", str(error)) from None
 
     async def _reach(self, wish: Wish) -> Reach | None:
         try:
-            with trio.move_on_after(RESUME_SECONDS):
-                return await reach_for(self._publisher, wish)
+            return await reach_for(self._publisher, wish)
         except StorageUnavailable as error:
             raise _Refused("Database unavailable", f"history cannot be read now: {error}") from None
-        raise _Refused("Database unavailable", f"history was not read within {RESUME_SECONDS:g} s")
 
     def _unsubscribe(self, said: Mapping[str, Raw], request_id: Raw) -> None:
         name = _name(said)
@@ -109,13 +107,12 @@ class Conversation:
             raise _Refused("No such subscription", f"there is no subscription {name!r}")
         self._reply({"type": "unsubscribed", "id": request_id, "sub": name})
 
-    async def _take(self, message: str | bytes, said: Mapping[str, Raw], request_id: Raw) -> None:
+    async def _take(self, message: str, said: Mapping[str, Raw], request_id: Raw) -> None:
         kind = self._message_type(message, said)
-        body = message.encode() if isinstance(message, str) else message
         await self._turns.acquire()
         before, self._answered = self._answered, trio.Event()
         # A task makes its first step before one that is started later, so messages are handed on as they came.
-        self._nursery.start_soon(self._post, kind, body, request_id, before, self._answered)
+        self._nursery.start_soon(self._post, kind, message.encode(), request_id, before, self._answered)
 
     async def _post(
         self, kind: str, body: bytes, request_id: Raw, before: trio.Event | None, answered: trio.Event
@@ -144,7 +141,7 @@ class Conversation:
         if not self._subscriber.wants(event):
             self._subscriber.reply_nowait(event.encoded)
 
-    def _message_type(self, message: str | bytes, said: Mapping[str, Raw]) -> str:
+    def _message_type(self, message: str, said: Mapping[str, Raw]) -> str:
         if not self._may_write:
             raise _Refused("Scope missing", "a message for everybody needs a key with the scope 'write'")
         kind = _text(said["type"]) if "type" in said else None
@@ -154,8 +151,7 @@ class Conversation:
             raise _Refused("Reserved type", f"{kind!r} is a type of the service's own messages; use another")
         if len(kind) > LONGEST_TYPE:
             raise _Refused("Not valid", f"type: has {LONGEST_TYPE} characters at most")
-        text = message if isinstance(message, str) else message.decode()
-        if "\0" in kind or _ESCAPED_NUL.search(text):
+        if _ESCAPED_NUL.search(message):
             raise _Refused("Not valid", "holds a NUL character, which no stored text has")
         try:
             msgspec.json.decode(message)
@@ -170,12 +166,19 @@ class Conversation:
         self._reply({"type": "error", "id": request_id, "data": {"title": title, "detail": detail}})
 
 
-def _object(message: str | bytes) -> dict[str, Raw]:
+def _as_text(frame: str | bytes | None) -> str:
+    try:
+        return frame.decode() if isinstance(frame, bytes) else frame or ""
+    except UnicodeDecodeError as error:
+        raise _Refused("Not JSON", f"a message must be a JSON object: {error}") from None
+
+
+def _object(message: str) -> dict[str, Raw]:
     try:
         return msgspec.json.decode(message, type=dict[str, Raw])
     except msgspec.ValidationError:
         raise _Refused("Not an object", "a message must be a JSON object") from None
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise _Refused("Not JSON", f"a message must be a JSON object: {error}") from None
 
 

@@ -9,6 +9,7 @@ import msgspec
 import trio
 from msgspec import Meta, Struct
 
+from ..errors import StorageUnavailable
 from ..filtering import Filter
 from ..wire import encode
 from .ports import Publisher, Reach, Subscriber
@@ -18,6 +19,7 @@ Offset = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 LONGEST_NAME = 255
 LONGEST_INTERVAL_MS = 10_000
 MAX_SUBSCRIPTIONS = 100
+REACH_SECONDS = 10.0
 # In how many places of the index the subscriptions of one client may be: connectors times symbols times types.
 MAX_PLACES = 10_000
 
@@ -82,7 +84,11 @@ def filter_of(
 
 async def reach_for(publisher: Publisher, wish: Wish) -> Reach | None:
     """How far back history goes for ``wish``; None when it asks for none. Raises StorageUnavailable."""
-    return None if wish.since is None else await publisher.reach(wish.since, wish.stream)
+    if wish.since is None:
+        return None
+    with trio.move_on_after(REACH_SECONDS):
+        return await publisher.reach(wish.since, wish.stream)
+    raise StorageUnavailable(f"PostgreSQL did not answer within {REACH_SECONDS:g} s")
 
 
 def subscribe_nowait(
@@ -145,6 +151,6 @@ def _upper(names: frozenset[str] | None) -> frozenset[str] | None:
     return None if names is None else frozenset(name.upper() for name in names)
 
 
-def read_subscribe(message: str | bytes) -> Subscribe:
-    """Raises :class:`msgspec.ValidationError`, which names the place."""
+def read_subscribe(message: str) -> Subscribe:
+    """Raises :class:`msgspec.DecodeError`, which names the place."""
     return msgspec.json.decode(message, type=Subscribe)

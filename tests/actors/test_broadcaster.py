@@ -7,7 +7,7 @@ from typing import Any
 
 import trio
 import trio.testing
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from etl_actors.actors.broadcaster import Broadcaster
@@ -156,6 +156,24 @@ async def test_a_subscriber_that_resumes_gets_history_and_then_what_is_live(auto
     assert highest <= 20_000 + len(event(4_000).encoded) + 20
 
 
+async def test_the_end_does_not_wait_for_a_replay(autojump_clock: Any) -> None:
+    """What was read already runs dry; no further page is asked for."""
+    history = History([event(offset) for offset in range(1, 20_001)])
+    live = broadcaster(history=history, head=20_000, buffer_bytes=20_000)
+    heard: list[Any] = []
+    with live.subscriber() as subscriber:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(subscriber.follow)
+            subscriber.subscribe_nowait("all", EVERYTHING, since=0)
+            await trio.testing.wait_all_tasks_blocked()
+            live.close_nowait()
+            await read(subscriber, heard)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+    assert 0 < len(heard) < 300
+    assert history.pages == 1
+
+
 async def test_an_outage_only_makes_a_replay_wait(autojump_clock: Any) -> None:
     """It goes on where it was; nobody else notices."""
     history = History([event(offset) for offset in range(1, 11)])
@@ -282,11 +300,12 @@ WISHES = st.tuples(
     st.sampled_from((EVERYTHING, Filter(symbols=frozenset({"BTC"})), Filter(connectors=frozenset({"two"})))),
     st.none() | st.integers(min_value=0, max_value=60),
 )
-STEPS = st.lists(st.one_of(st.sampled_from(("commit", "publish", "publish", "run")), WISHES), max_size=80)
+STEPS = st.lists(st.one_of(st.sampled_from(("commit", "publish", "publish", "run", "settle")), WISHES), max_size=80)
 
 
 @settings(deadline=None)
 @given(STEPS, st.sampled_from((0, 3_000)))
+@example(["commit", "commit", "publish", (EVERYTHING, 0), "settle", "publish"], 0)  # the log is ahead of what is live
 def test_history_and_live_join_without_a_seam(steps: list[Any], recent_bytes: int) -> None:
     """However commits, publishing, pages and subscriptions interleave: each subscription gets what it asked for from
     where it asked, once and in order, and what two want comes once after both are there."""
@@ -314,6 +333,8 @@ async def _interleave(steps: list[Any], recent_bytes: int) -> None:
                     published += 1
                 elif step == "run":
                     await trio.lowlevel.checkpoint()
+                elif step == "settle":
+                    await trio.testing.wait_all_tasks_blocked()
                 elif step == "finish":
                     for one in history.events[published:]:
                         live.publish_nowait(one)

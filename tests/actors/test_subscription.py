@@ -127,6 +127,15 @@ def test_conflating_begins_when_the_reader_is_too_slow_and_ends_when_it_caught_u
     assert queue.dropped == 0
 
 
+def test_what_is_replayed_does_not_take_the_place_of_what_is_newer() -> None:
+    """A reader that went back for another subscription still gets the newest of the first one."""
+    queue = SubscriptionQueue(400, "conflate")
+    for offset in range(50, 60):
+        queue.offer(parcel_of(offset, "one", ["BTC"], 100), b',"subs":["live"]}')
+    queue.put(parcel_of(7, "one", ["BTC"], 100), b',"subs":["back"]}')
+    assert [(one["offset"], one["subs"]) for one in drained(queue)] == [(59, ["live"]), (7, ["back"])]
+
+
 def test_what_cannot_be_conflated_is_dropped_and_said() -> None:
     """Distinct messages do not replace each other, so the bound is held by dropping."""
     queue = SubscriptionQueue(500, "conflate")
@@ -146,6 +155,15 @@ def test_replies_are_never_dropped_and_keep_their_place(policy: Policy) -> None:
     for offset in range(2, 30):
         queue.offer(parcel_of(offset, "one", ["BTC", "ETH"], 50))
     assert "pong" in [one["type"] for one in drained(queue)]
+
+
+def test_the_bound_is_exact() -> None:
+    """As many bytes as may wait do, behind the event that leaves next; one more, and the oldest goes."""
+    for more, left in ((0, [1, 2, 3]), (1, [2, 3])):
+        queue = SubscriptionQueue(200, "drop_oldest")
+        for offset, size in ((1, 500), (2, 100), (3, 100 + more)):
+            queue.offer(Parcel(b"x" * size, offset=offset))
+        assert [frame.offset for frame in iter(queue.take, None) if frame.offset is not None] == left
 
 
 def test_replies_are_bounded_by_who_makes_them() -> None:

@@ -106,6 +106,8 @@ def test_messages_of_one_client_keep_their_order(demo: str) -> None:
         ('{"type": "x", "a": "\\ud800"}', "Not JSON"),
         ('{"type": "' + "x" * 101 + '"}', "Not valid"),
         ('{"type": "x", "a": 1e999999}', "Not JSON"),
+        ('{"op": "subscribe", "id": 1, "symbols": ["\\ud800"]}', "Not JSON"),
+        ("", "Not JSON"),
         ('{"op": "dance"}', "Not understood"),
         ('{"op": 1}', "Not understood"),
         ('{"op": "subscribe", "id": 1, "symbol": ["BTC"]}', "Not valid"),
