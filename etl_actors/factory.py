@@ -59,7 +59,8 @@ class ActorFactory:
 
     def mapping(self, connector: ConnectorSettings) -> ItemMapping:
         """The mapping of ``connector``, compiled; :class:`ConfigError` names every expression that is wrong."""
-        table = self._tables.setdefault(connector.source_id, SymbolTable())
+        # Only the config files declare tables; a connector of another source has none.
+        table = self._tables.get(connector.source_id) or SymbolTable()
         try:
             return ItemMapping(connector, table)
         except ConfigError as error:

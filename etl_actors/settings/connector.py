@@ -10,7 +10,7 @@ import hashlib
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 from .paging import Cursor, Pages, PagesWord, pages_of
 from .secret import Secret, encode_masked
@@ -25,6 +25,10 @@ SECONDS_PER = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "month": 
 LONGEST_INTERVAL_SECONDS = 31_536_000
 LONGEST_TIMEOUT_SECONDS = 3600
 
+# What a table of a connector may hold: its names go into every request or item.
+MOST_ENTRIES = 200
+
+ShortText = Annotated[str, Meta(max_length=255)]
 HttpMethod = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
 ConnectorId = Annotated[str, Meta(pattern=CONNECTOR_ID)]
 
@@ -33,10 +37,10 @@ class NoAuth(Struct, frozen=True, forbid_unknown_fields=True, tag="none"):
     """The provider asks for nothing."""
 
 
-class ApiKeyAuth(Struct, frozen=True, forbid_unknown_fields=True, tag="api_key"):
-    """A key in a header or in a query parameter. An empty value sends nothing."""
+class ApiKeyAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="api_key"):
+    """A key in a header or in a query parameter. An empty value sends nothing, a forgotten one is a mistake."""
 
-    value: Secret = field(default_factory=Secret)
+    value: Secret
     header: str = ""
     param: str = ""
     prefix: str = ""
@@ -113,7 +117,7 @@ class SymbolSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     timeout_seconds: Positive = 20
     params: dict[str, Scalar] = {}
     limit: str | None = None
-    cost: Annotated[int, Meta(ge=0)] = 1
+    cost: Annotated[int, Meta(ge=0, le=1_000_000)] = 1
     each: Expression = "symbols"
     pair: Expression = "symbol"
     base: Expression = "baseAsset"
@@ -134,7 +138,7 @@ class ItemMapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     volume_24h: Expression | None = None
     price_change_24h: Expression | None = None
     market_cap_rank: Expression | None = None
-    extra: dict[str, Expression] = {}
+    extra: Annotated[dict[str, Expression], Meta(max_length=MOST_ENTRIES)] = {}
 
 
 class ConnectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -142,16 +146,16 @@ class ConnectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     connector_id: ConnectorId
     url: str
-    connector_name: str = ""
-    source_id: str = ""
+    connector_name: ShortText = ""
+    source_id: ShortText = ""
     kind: Literal["rest", "websocket", "replay"] = "rest"
     method: HttpMethod = "GET"
-    params: dict[str, Scalar] = {}
-    headers: dict[str, str] = {}
+    params: Annotated[dict[str, Scalar], Meta(max_length=MOST_ENTRIES)] = {}
+    headers: Annotated[dict[str, str], Meta(max_length=MOST_ENTRIES)] = {}
     interval_seconds: Annotated[float, Meta(ge=0, le=LONGEST_INTERVAL_SECONDS)] = 10
     timeout_seconds: Annotated[float, Meta(gt=0, le=LONGEST_TIMEOUT_SECONDS)] = 10
     limit: str | None = None
-    cost: Annotated[int, Meta(ge=0)] = 1
+    cost: Annotated[int, Meta(ge=0, le=1_000_000)] = 1
     store: Literal["all", "changed"] = "all"
     enabled: bool = True
     auth: Auth = NoAuth()

@@ -46,6 +46,9 @@ def plain_document(connector: ConnectorSettings) -> dict[str, Any]:
 def shown_document(connector: ConnectorSettings) -> dict[str, Any]:
     """The connector as anybody may see it: every secret that is given is ``***``."""
     document = _mapped(plain_document(connector), lambda path, text: MASK if text else "")
+    auth = document["auth"]
+    if "token_url" in auth:
+        auth["token_url"] = shown_url(auth["token_url"])
     return document | {"url": shown_url(connector.url)}
 
 
@@ -61,6 +64,11 @@ def shown_url(url: str) -> str:
     except ValueError:
         return MASK
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query)) if hides else url
+
+
+def open_params(connector: ConnectorSettings) -> dict[str, str]:
+    """The parameters of a request as anybody may see them: what a mapping can ask for is stored and shown."""
+    return {name: value for name, value in connector.request_params().items() if not sounds_secret(name)}
 
 
 def sealed_document(document: dict[str, Any], seal: Callable[[str, str], str]) -> dict[str, Any]:
@@ -89,7 +97,7 @@ def with_kept_secrets(
     for path, holder, key in _places(complete):
         if holder[key] == MASK:
             (used if known.get(path) else missing).append(path)
-            holder[key] = known.get(path)
+            holder[key] = known.get(path) or ""
     return complete, missing, used
 
 

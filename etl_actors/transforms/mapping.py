@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import ConfigError, PayloadRefused
 from ..messages import Item, Onward
 from ..settings import ConnectorSettings, ItemMapping, TokenPages
+from ..settings.disclosure import open_params
 from .complaints import provider_sentence
 from .continuation import Continuation
 from .documents import contains_nul, encode_json
@@ -35,7 +36,7 @@ class Mapping:
         self.exchange = settings.source_id
         self.has_items = items is not None
         self._functions = MappingFunctions(symbols)
-        self._params = settings.request_params()
+        self._params = open_params(settings)
         self._file, self._connector_id = file, settings.connector_id
         self._mistakes: list[tuple[str, str, str]] = []
         self._error = self._compile("error", settings.error)

@@ -154,10 +154,17 @@ STATUS: dict[str, Any] = {
     ],
     "channels": {"extracted": {"waiting": 0, "capacity": 8}},
     "loader": {"batches": 13, "rows": 9863, "refused": 0, "head": 14, "waiting_seconds": 0.0, "last_error": None},
-    "database": {"kind": "embedded", "version": "PostgreSQL 18.4"},
+    "database": {"kind": "embedded", "version": "PostgreSQL 18.4", "last_error": None},
     "spool": None,
     "subscribers": {"subscribers": 1, "events": 14, "too_slow": 0, "head": 14, "waiting_bytes": 0},
     "symbols": {"binance": {"pairs": 2500, "refreshed_at": MOMENT, "last_error": None}},
+}
+NOT_READY: dict[str, Any] = {
+    "type": "about:blank",
+    "title": "Not ready",
+    "status": 503,
+    "detail": "the database does not answer",
+    "reasons": ["the database does not answer"],
 }
 TEST_MESSAGE: dict[str, Any] = {"type": "hello", "data": {"message": "hello"}}
 TEST_SENT: dict[str, Any] = {"status": "sent", "subscribers": 2, "message": TEST_MESSAGE}

@@ -9,7 +9,7 @@ from . import examples
 from .answers import Alive, NotReady, Ready, Root, Status
 from .openapi.documented import Answer, documented
 from .ports import Statuses
-from .problems import json_response
+from .problems import PROBLEM_JSON, document_response, json_response
 
 
 def health_routes(statuses: Statuses, version: str) -> Blueprint:
@@ -46,14 +46,19 @@ def health_routes(statuses: Statuses, version: str) -> Blueprint:
             503: Answer(
                 NotReady,
                 "It is not, and why.",
-                {"status": "not ready", "reasons": ["the database does not answer: connection refused"]},
+                examples.NOT_READY,
+                kind=PROBLEM_JSON,
+                headers={"Retry-After": "Seconds to wait."},
             ),
         },
     )
     async def readyz() -> Response:
         reasons = statuses.not_ready()
         if reasons:
-            return json_response({"status": "not ready", "reasons": reasons}, 503)
+            document = NotReady(
+                type="about:blank", title="Not ready", status=503, detail="; ".join(reasons), reasons=reasons
+            )
+            return document_response(document)
         return json_response({"status": "ready"})
 
     @routes.get("/api/status")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -87,8 +87,10 @@ class Roster(Protocol):
     @property
     def entries(self) -> Mapping[str, Entry]: ...
     async def create(self, document: Mapping[str, Any]) -> Any: ...
-    async def replace(self, connector_id: str, document: Mapping[str, Any], *, etag: str | None) -> Any: ...
-    async def delete(self, connector_id: str, *, etag: str | None) -> None: ...
+    async def replace(
+        self, connector_id: str, document: Mapping[str, Any], *, etags: Collection[str] | None
+    ) -> Any: ...
+    async def delete(self, connector_id: str, *, etags: Collection[str] | None) -> None: ...
 
 
 class Extractor(Protocol):

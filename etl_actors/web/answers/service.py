@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from ...keys import Scope
+from ..problems import ProblemDocument
 from .paging import Count
 
 
@@ -30,10 +31,9 @@ class Ready(Struct):
     status: Literal["ready"]
 
 
-class NotReady(Struct):
+class NotReady(ProblemDocument, frozen=True, kw_only=True):
     """It cannot, for these reasons."""
 
-    status: Literal["not ready"]
     reasons: list[str]
 
 
