@@ -69,7 +69,20 @@ def assemble(
     """
     service = configuration.service
     ledger = Ledger()
-    factory = ActorFactory(configuration, storage, clients, ledger, tables=tables, mappings=compiled.mappings)
+    transformer = Transformer(
+        compiled.mappings.__getitem__,
+        encode_json,
+        on_verdict=lambda connector_id: roster.look_again_nowait(connector_id),
+    )
+    factory = ActorFactory(
+        configuration,
+        storage,
+        clients,
+        ledger,
+        tables=tables,
+        mappings=compiled.mappings,
+        unmapped=transformer.unmapped,
+    )
     entries = _with_actors([*written_entries(configuration), *kept], factory)
     surveyors = {
         source_id: factory.surveyor(
@@ -82,7 +95,6 @@ def assemble(
         for entry in entries
         if entry.settings.source_id in surveyors and entry.settings.source_id not in stored_pairs
     }
-    transformer = Transformer(factory.mappings.__getitem__, encode_json)
     broadcaster = Broadcaster(buffer_bytes=service.live.subscriber_buffer_bytes, head=head)
     janitor = Janitor(storage.retention, files)
     loader = Loader(

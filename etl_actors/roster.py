@@ -74,6 +74,12 @@ class Roster:
             and entry.actor.epoch == epoch
         ]
 
+    def look_again_nowait(self, connector_id: str) -> None:
+        """What is known of a connector's answers has changed."""
+        entry = self._entries.get(connector_id)
+        if entry is not None and entry.actor is not None:
+            entry.actor.look_again_nowait()
+
     async def create(self, document: Mapping[str, Any]) -> Entry:
         """A new connector, kept and running. ConfigError, ConnectorExists, StorageUnavailable."""
         self._refuse_taken(draft_names(document)[0].get("connector_id"))
@@ -112,6 +118,8 @@ class Roster:
         """No more of it, once what it read is stored. ConnectorGone, ConnectorFromFile, VersionPassed, NotDrained."""
         async with self._lock(connector_id):
             entry = await self._changeable(connector_id, etags)
+            if entry.actor is not None:
+                entry.actor.part_nowait("it is deleted")
             async with self._drained(entry):
                 await self._keeper.delete(connector_id, version=entry.version)
                 self._drop(connector_id)
@@ -121,7 +129,7 @@ class Roster:
         return self._locks.setdefault(connector_id, trio.Lock())
 
     def _refuse_taken(self, connector_id: Any) -> None:
-        if connector_id in self._entries:
+        if isinstance(connector_id, str) and connector_id in self._entries:
             raise ConnectorExists(connector_id)
 
     async def _changeable(self, connector_id: str, etags: Collection[str] | None) -> Entry:

@@ -22,7 +22,12 @@ from .transforms.mapping import Mapping as ItemMapping
 
 def target_mistakes(settings: ConnectorSettings, refuse_target: Callable[[str], str | None]) -> list[tuple[str, str]]:
     """Which urls of a connector a REST caller may not have asked, and why."""
-    targets = {"url": settings.url, "auth.token_url": getattr(settings.auth, "token_url", None)}
+    snapshot = None if settings.sequence is None else settings.sequence.snapshot
+    targets = {
+        "url": settings.url,
+        "auth.token_url": getattr(settings.auth, "token_url", None),
+        "sequence.snapshot.url": None if snapshot is None else snapshot.url,
+    }
     found = ((path, refuse_target(url)) for path, url in targets.items() if url is not None)
     return [(path, reason) for path, reason in found if reason is not None]
 

@@ -81,6 +81,7 @@ class StatusBoard:
             "started_at": iso_time(self._started_at),
             "uptime_seconds": round(trio.current_time() - self._started, 3),
             "connectors": by_state,
+            "stale": self.stale(),
             "actors": msgspec.to_builtins(self._pipeline.actors()),
             "channels": self._pipeline.channel_fill(),
             "loader": msgspec.to_builtins(self._loader.statistics()),
@@ -114,8 +115,7 @@ class StatusBoard:
         transformed = self._transformer.statistics()
         refusal = transformed.refusals.get(connector_id)
         if refusal is not None and not said.get("consecutive_failures"):
-            reason = f"{refusal.elements} elements were rejected: {refusal.reason}"
-            said |= {"last_error": reason, "last_error_at": iso_time(refusal.at)}
+            said |= {"last_error": refusal.described, "last_error_at": iso_time(refusal.at)}
         return {
             "connector_id": connector_id,
             **said,
@@ -139,6 +139,14 @@ class StatusBoard:
             if ":" not in actor.name and actor.state not in {"running", "finished"}
         )
         return reasons
+
+    def stale(self) -> list[str]:
+        """The connectors that brought nothing fresh for as long as they may."""
+        return [
+            connector_id
+            for connector_id, entry in self._roster.entries.items()
+            if entry.actor is not None and entry.actor.statistics().stale
+        ]
 
     def _describe(self, entry: Entry) -> dict[str, Any]:
         settings = entry.settings

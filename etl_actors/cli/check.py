@@ -34,8 +34,12 @@ def check(config: Path) -> None:
     enabled = sum(one.enabled for one in configuration.connectors)
     click.secho(f"{config}: sound, {enabled} of {len(configuration.connectors)} connectors enabled", fg="green")
     found: Budget = budget(configuration)
-    if not found.connectors:
+    followed = [one.connector_id for one in configuration.connectors if one.enabled and one.kind == "websocket"]
+    if followed:
+        click.echo(f"followed over WebSocket, and not in the estimates: {', '.join(followed)}")
+    if not found.connectors and not followed:
         click.secho(f"nothing is polled: no connector is enabled in {config / 'connectors'}/*.toml", fg="yellow")
+    if not found.connectors:
         return
     click.echo()
     click.secho(

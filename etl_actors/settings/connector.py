@@ -14,7 +14,9 @@ from msgspec import Meta, Struct
 
 from .paging import Cursor, Pages, PagesWord, pages_of
 from .secret import Secret, encode_masked
+from .sequence import Sequence
 from .service import Positive
+from .streams import HandshakeStep, Heartbeat, Seconds
 from .terms import Expression, Name, Scalar, scalar_text
 
 CONNECTOR_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}\Z"
@@ -166,6 +168,17 @@ class ConnectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     items: ItemMapping | None = None
     pagination: Pages | PagesWord | None = None
     cursor: Cursor | None = None
+    # The rest is for kind = "websocket".
+    handshake: tuple[HandshakeStep, ...] = ()
+    heartbeat: Heartbeat | None = None
+    message_type: Expression | None = None
+    ignore: Expression | None = None
+    sequence: Sequence | None = None
+    max_age_seconds: Seconds | None = None
+    reconnect_on: Expression | None = None
+    overlap_seconds: Annotated[float, Meta(ge=0, le=60)] = 2
+    duplicate_key: Expression | None = None
+    messages_per_second: Annotated[float, Meta(gt=0, le=1000)] = 5
 
     @property
     def api_name(self) -> str:
@@ -181,4 +194,6 @@ class ConnectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         identity: list[object] = [self.url, self.method, self.params, self.headers, self.error, self.items]
         if self.pagination is not None:
             identity.append(pages_of(self.pagination))
+        if self.sequence is not None:
+            identity.append(self.sequence)
         return hashlib.sha256(msgspec.json.encode(identity, enc_hook=encode_masked)).digest()[:16]

@@ -131,6 +131,10 @@ def _merge(service: ServiceSettings, files: Mapping[str, ConnectorFile], mistake
             known = ", ".join(sorted(limits)) or "none"
             file, place = origin[connector.connector_id]
             _tell(mistakes, file, f"{place}.", [("limit", f"no [limits.{connector.limit}]; known: {known}")])
+        snapshot = None if connector.sequence is None else connector.sequence.snapshot
+        if snapshot is not None and snapshot.limit is not None and snapshot.limit not in limits:
+            file, place = origin[connector.connector_id]
+            _tell(mistakes, file, f"{place}.", [("sequence.snapshot.limit", f"no [limits.{snapshot.limit}]")])
     return Configuration(
         service=service,
         limits=limits,

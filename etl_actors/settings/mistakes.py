@@ -23,7 +23,9 @@ from .connector import (
     OAuth2Auth,
 )
 from .paging_mistakes import paging_mistakes
+from .sequence_mistakes import sequence_mistakes
 from .service import ServiceSettings
+from .stream_mistakes import stream_mistakes
 
 # What servers take.
 LONGEST_URL = 8_192
@@ -107,6 +109,8 @@ def connector_mistakes(connector: ConnectorSettings) -> list[tuple[str, str]]:
             found.append((f"headers.{name}", _NOT_A_HEADER))
     found.extend(_auth_mistakes(connector))
     found.extend(paging_mistakes(connector))
+    found.extend(stream_mistakes(connector))
+    found.extend(sequence_mistakes(connector))
     return found
 
 

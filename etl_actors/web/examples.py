@@ -142,6 +142,7 @@ STATUS: dict[str, Any] = {
     "started_at": "2025-12-08T15:59:47Z",
     "uptime_seconds": 12.98,
     "connectors": {"running": ["binance_24hr"], "throttled": [], "failing": [], "paused": [], "stopped": []},
+    "stale": [],
     "actors": [
         {"name": "loader", "state": "running", "restarts": 0, "last_error": None, "last_error_at": None},
         {

@@ -53,13 +53,15 @@ def health_routes(statuses: Statuses, version: str) -> Blueprint:
         },
     )
     async def readyz() -> Response:
-        reasons = statuses.not_ready()
+        reasons, stale = statuses.not_ready(), statuses.stale()
+        # A provider that brings nothing is told, but it is no reason to send callers elsewhere.
+        detail = {"stale": stale} if stale else {}
         if reasons:
             document = NotReady(
                 type="about:blank", title="Not ready", status=503, detail="; ".join(reasons), reasons=reasons
             )
             return document_response(document)
-        return json_response({"status": "ready"})
+        return json_response({"status": "ready"} | detail)
 
     @routes.get("/api/status")
     @documented(

@@ -177,6 +177,24 @@ def test_check_says_that_one_page_a_poll_is_counted(tmp_path: Path) -> None:
     assert "one page a poll is counted" in done.stdout
 
 
+def test_check_names_the_streams_and_their_mistakes(tmp_path: Path) -> None:
+    """A stream alone is something to do; a wrong step is told with its place."""
+    (tmp_path / "connectors").mkdir()
+    connector = '[[connectors]]\nconnector_id = "one"\nkind = "websocket"\nurl = "ws://127.0.0.1/"\n'
+    (tmp_path / "connectors" / "a.toml").write_text(connector)
+    done = run("check", "--config", str(tmp_path))
+    assert done.returncode == 0
+    assert "followed over WebSocket, and not in the estimates: one" in done.stdout
+    assert "nothing is polled" not in done.stdout
+    wrong = '[[connectors.handshake]]\nexpect = "nope(a)"\n[[connectors.handshake]]\ntimeout_seconds = 3\n'
+    (tmp_path / "connectors" / "a.toml").write_text(connector + wrong)
+    done = run("check", "--config", str(tmp_path))
+    assert done.returncode == 2
+    assert "connectors[0].handshake[1]: a step sends something" in done.stderr
+    (tmp_path / "connectors" / "a.toml").write_text(connector + wrong.rpartition("[[")[0])
+    assert "connectors[0].handshake[0].expect: " in run("check", "--config", str(tmp_path)).stderr
+
+
 def test_check_prints_the_call_budget_and_the_gigabytes() -> None:
     """Calls a minute, an hour, a month against what is allowed; what a limit stretches; what a day stores."""
     done = run("check", "--config", str(shipped_config()))

@@ -89,8 +89,8 @@ async def test_empty_key_sends_nothing() -> None:
     """A variable that is not set means no credentials, not empty ones."""
     heads: list[str] = []
     async with provider(recorder(heads, response(b"{}"), response(b"{}"))) as url:
-        await poll(connector(url, auth=ApiKeyAuth(header="X-MBX-APIKEY", prefix="Bearer ")))
-        await poll(connector(url, auth=ApiKeyAuth(param="api_key")))
+        await poll(connector(url, auth=ApiKeyAuth(value=Secret(), header="X-MBX-APIKEY", prefix="Bearer ")))
+        await poll(connector(url, auth=ApiKeyAuth(value=Secret(), param="api_key")))
     assert "x-mbx-apikey" not in heads[0].lower()
     assert "api_key" not in heads[1]
 

@@ -262,6 +262,8 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({}, "connector_id"),
     ({"connector_id": "m"}, "url"),
     ({"connector_id": "", "url": "http://a.example"}, "connector_id"),
+    ({"connector_id": {}, "url": "http://a.example"}, "connector_id"),
+    ({"connector_id": ["m"], "url": "http://a.example"}, "connector_id"),
     ({"connector_id": "a/b", "url": "http://a.example"}, "connector_id"),
     ({"connector_id": "items", "url": "http://a.example"}, "connector_id"),
     ({"connector_id": "m", "url": "ftp://a.example"}, "url"),

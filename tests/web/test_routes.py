@@ -80,8 +80,9 @@ def test_the_status_tells_of_actors_channels_and_connectors(client: httpx.Client
 def test_connectors_are_listed_and_shown(client: httpx.Client) -> None:
     """With their settings, their state and where they come from."""
     listed = good(client, "/api/connectors")
-    assert listed["total"] == 8
-    assert {one["connector_id"] for one in listed["connectors"]} == EIGHT
+    assert listed["total"] == len(listed["connectors"])
+    assert {one["connector_id"] for one in listed["connectors"] if one["enabled"]} == EIGHT
+    assert {one["state"] for one in listed["connectors"] if not one["enabled"]} == {"stopped"}
     one = good(client, "/api/connectors/binance_24hr")
     assert (one["connector_name"], one["interval_seconds"], one["cost"]) == ("Binance - 24hr Ticker", 10, 80)
     status = good(client, "/api/connectors/binance_24hr/status")
