@@ -18,8 +18,8 @@ The rooms, from the top down; imports point down only, and the wings do not know
 - ``doors``: joins what guards the service: keys, and who must show one
 - ``assembly``: makes every actor of a configuration and joins them; ``status``: how all of them are; ``budget``: what a
   configuration will cost; ``keeping``: the key and the connectors that are kept from run to run
-- ``roster``: who is on, and how that changes while we run; ``extraction``: one url, fetched once; ``factory`` makes the
-  actors that read providers
+- ``roster``: who is on, and how that changes while we run; ``extraction``: one url, fetched once; ``postbox``: what
+  clients say to each other; ``factory`` makes the actors that read providers
 - ``pipeline``: the drawing: which channel leads where, what runs, how it stops
 - the wings: ``actors`` (who does what when), ``sources`` (how a provider is read), ``transforms`` (how answers become
   items), ``files`` (what people upload), ``storage`` (all that knows PostgreSQL), ``web`` (all that knows HTTP to
@@ -30,7 +30,8 @@ The rooms, from the top down; imports point down only, and the wings do not know
 - ``settings``: every knob, decoded strictly from TOML; ``shipped``: where the config that comes with us lies;
   ``logs``, ``progress``: what people see while it runs
 - ``ledger``: what was accepted and is not settled yet
-- ``messages``, ``paging``, ``wire``, ``errors``: what is said, what is asked, how it looks outside, what can go wrong
+- ``messages``, ``paging``, ``filtering``, ``wire``, ``errors``: what is said, what is asked, how it looks outside,
+  what can go wrong
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ tells how it is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -23,6 +24,7 @@ from .factory import ActorFactory, Clients
 from .files.desk import FileDesk
 from .ledger import Ledger
 from .pipeline import Pipeline
+from .postbox import Postbox
 from .roster import Roster, usable
 from .roster_entry import Entry, written_entries
 from .roster_keeping import Keeper, Keys
@@ -44,6 +46,7 @@ class Assembly(Struct, frozen=True, kw_only=True):
     pipeline: Pipeline
     roster: Roster
     extractor: Extractor
+    postbox: Postbox
     transformer: Transformer
     loader: Loader
     broadcaster: Broadcaster
@@ -61,11 +64,12 @@ def assemble(
     compiled: Compiled,
     stored_pairs: Mapping[str, Pairs],
     kept: Sequence[Entry],
+    stream: UUID,
     head: int,
     files: FileDesk,
 ) -> Assembly:
     """All actors, joined. ``tables`` are those that ``compiled`` holds; ``kept`` are the connectors made over REST;
-    ``head`` is where the log ends now.
+    ``stream`` is whose history the log is, ``head`` where it ends now.
     """
     service = configuration.service
     ledger = Ledger()
@@ -95,7 +99,9 @@ def assemble(
         for entry in entries
         if entry.settings.source_id in surveyors and entry.settings.source_id not in stored_pairs
     }
-    broadcaster = Broadcaster(buffer_bytes=service.live.subscriber_buffer_bytes, head=head)
+    broadcaster = Broadcaster(
+        buffer_bytes=service.live.subscriber_buffer_bytes, stream=stream, head=head, history=storage.log
+    )
     janitor = Janitor(storage.retention, files)
     loader = Loader(
         storage.writer,
@@ -141,6 +147,7 @@ def assemble(
         pipeline=pipeline,
         roster=roster,
         extractor=extractor,
+        postbox=Postbox(side_door, lambda: loader.statistics().last_error),
         transformer=transformer,
         loader=loader,
         broadcaster=broadcaster,

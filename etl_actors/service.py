@@ -107,7 +107,7 @@ async def serve(
         ):
             keys, kept = await open_kept(storage, configuration, data_dir, environment)
             stored = await storage.reader.symbol_tables()
-            _, head = await storage.reader.stream()
+            stream, head = await storage.reader.stream()
             use_stored_pairs(tables, stored)
             files = FileDesk(storage.files, data_dir, keep_days=settings.retention.files_days)
             assembly = assemble(
@@ -119,6 +119,7 @@ async def serve(
                 compiled=compiled,
                 stored_pairs=stored,
                 kept=kept,
+                stream=stream,
                 head=head,
                 files=files,
             )
@@ -130,6 +131,7 @@ async def serve(
                 roster=assembly.roster,
                 extractor=assembly.extractor,
                 publisher=assembly.broadcaster,
+                postbox=assembly.postbox,
                 files=files,
                 file_reader=storage.file_reader,
                 version=__version__,

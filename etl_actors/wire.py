@@ -25,6 +25,8 @@ JsonObject = Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
 Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 """A time as :func:`iso_time` writes it."""
 
+_ITEMS_BEGIN = b',"data":{"items":['
+
 # What a spreadsheet takes for the beginning of a formula; the wide forms where East Asian input is expected.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
@@ -125,6 +127,14 @@ def encode_event(
     """One event of the log as it leaves on ``/ws``; ``kind`` is its type, ``data`` is JSON already."""
     head = _encode({"type": kind, "connector_id": connector_id, "offset": offset, "id": str(event_id)})
     return head[:-1] + b',"data":' + data + b',"timestamp":"' + iso_time(timestamp).encode() + b'"}'
+
+
+def around_items(encoded: bytes, pieces: Iterable[bytes]) -> tuple[bytes, bytes]:
+    """What is before and behind the items of an encoded ``price_update`` that has exactly these ``pieces``."""
+    # Nothing before this can hold an unescaped quote.
+    begin = encoded.index(_ITEMS_BEGIN) + len(_ITEMS_BEGIN)
+    lengths = [len(piece) for piece in pieces]
+    return encoded[:begin], encoded[begin + sum(lengths) + max(len(lengths) - 1, 0) :]
 
 
 def encode_message(message: bytes, *, offset: int | None, event_id: UUID, timestamp: datetime) -> bytes:

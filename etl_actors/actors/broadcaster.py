@@ -1,131 +1,231 @@
-"""The broadcaster: hands what was committed to every subscriber, the same bytes to each.
+"""The broadcaster: hands what was committed to every subscriber that wants it, the same bytes to each.
 
-A subscriber is a :class:`Subscription`; the web room holds its receiving end. Publishing never waits for anybody: a
-subscriber that reads too slowly is its own problem.
+Publishing never waits for anybody: a subscriber that reads too slowly is its own problem. Who comes back reads what it
+missed from the newest events, which are kept here, or from the log, and joins without a seam
+(``subscription_place.py``). An offset that was not published here (another process wrote it, or this one crashed
+between commit and here) is seen as a hole, and everybody reads it from the log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
+from uuid import UUID
 
+import structlog
 import trio
 from msgspec import Struct
 
-from ..messages import Loaded
-from .subscription import CLOSE_GOING_AWAY, Closing, SubscriptionQueue
+from ..errors import StorageUnavailable
+from ..messages import Event, Loaded
+from .fan_out import FanOut
+from .fan_out_parcel import Parcel, Parcels
+from .fan_out_recent import RecentEvents
+from .subscriber import Subscriber
+from .subscription import CLOSE_GOING_AWAY
+from .subscription_place import Wanted, merged
+
+log = structlog.get_logger("broadcaster")
+
+# What is kept for those who come back after a moment.
+RECENT_BYTES = 16_777_216
+# What is read at once for one subscriber that catches up, and for how many at the same time.
+PAGE_EVENTS = 500
+PAGE_BYTES = 262_144
+PAGES_AT_ONCE = 2
+LOG_RETRY_SECONDS = 1.0
+
+
+class LogReader(Protocol):
+    """Reads what was stored; may raise :class:`StorageUnavailable`.
+
+    ``after`` gives events behind an offset, in order, at least one if there is one. ``bounds`` tells whose history this
+    is, the oldest offset that can be read, and the newest.
+    """
+
+    async def after(self, offset: int, *, limit: int, max_bytes: int) -> Sequence[Event]: ...
+    async def bounds(self) -> tuple[UUID, int, int]: ...
 
 
 class BroadcasterStatistics(Struct, frozen=True, kw_only=True):
-    """What was published so far, and to how many it goes now."""
+    """What was published so far, and to how many it goes now. ``replaying`` of them read the log."""
 
     subscribers: int
+    replaying: int
     events: int
     too_slow: int
-    head: int | None
+    dropped: int
+    head: int
     waiting_bytes: int
 
 
-class Subscription:
-    """One subscriber's receiving end."""
+class Reach(Struct, frozen=True, kw_only=True):
+    """Whether all that follows an offset can be had. ``since`` is where one can begin; None is now.
 
-    def __init__(self, buffer_bytes: int) -> None:
-        self._queue = SubscriptionQueue(buffer_bytes)
-        self._arrived = trio.Event()
+    ``oldest`` is the oldest offset there is, where it matters.
+    """
 
-    @property
-    def waiting_bytes(self) -> int:
-        """How much waits for this subscriber."""
-        return self._queue.waiting_bytes
-
-    @property
-    def closing(self) -> Closing | None:
-        """Why it ends, once it does."""
-        return self._queue.closing
-
-    def offer_nowait(self, frame: bytes) -> None:
-        """Queue a frame for this subscriber."""
-        self._queue.offer(frame)
-        self._arrived.set()
-
-    def close_nowait(self, code: int, reason: str) -> None:
-        """End the subscription."""
-        self._queue.close(code, reason)
-        self._arrived.set()
-
-    def __aiter__(self) -> Subscription:
-        return self
-
-    async def __anext__(self) -> bytes:
-        """The next frame; ends when the subscription is over and nothing waits any more."""
-        while True:
-            frame = self._queue.take()
-            if frame is not None:
-                return frame
-            if self._queue.closing is not None:
-                raise StopAsyncIteration
-            self._arrived = trio.Event()
-            await self._arrived.wait()
+    recovered: bool
+    since: int | None
+    oldest: int | None = None
 
 
 class Broadcaster:
     """Knows the subscribers and what was published last; ``head`` is where the log ended before."""
 
-    def __init__(self, *, buffer_bytes: int, head: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        buffer_bytes: int,
+        stream: UUID,
+        head: int,
+        history: LogReader,
+        recent_bytes: int = RECENT_BYTES,
+    ) -> None:
+        self.stream = str(stream)
         self._buffer_bytes = buffer_bytes
-        self._subscriptions: set[Subscription] = set()
-        self._events = 0
-        self._too_slow = 0
         self._head = head
+        self._history = history
+        self._recent = RecentEvents(recent_bytes)
+        self._subscribers: set[Subscriber] = set()
+        self._index: FanOut[Wanted] = FanOut()
+        self._events = self._too_slow = self._dropped = 0
+        self._pages = trio.Semaphore(PAGES_AT_ONCE)
+        self._trouble = False
 
     @property
-    def head(self) -> int | None:
+    def head(self) -> int:
         """The newest offset of the log, as far as it was published."""
         return self._head
 
     def statistics(self) -> BroadcasterStatistics:
         """A snapshot."""
         return BroadcasterStatistics(
-            subscribers=len(self._subscriptions),
+            subscribers=len(self._subscribers),
+            replaying=sum(subscriber.is_behind for subscriber in self._subscribers),
             events=self._events,
             too_slow=self._too_slow,
+            dropped=self._dropped + sum(subscriber.dropped for subscriber in self._subscribers),
             head=self._head,
-            waiting_bytes=sum(subscription.waiting_bytes for subscription in self._subscriptions),
+            waiting_bytes=sum(subscriber.waiting_bytes for subscriber in self._subscribers),
         )
 
     @contextmanager
-    def subscribe(self) -> Iterator[Subscription]:
-        """A subscription to everything that is published from now on."""
-        subscription = Subscription(self._buffer_bytes)
-        self._subscriptions.add(subscription)
+    def subscriber(self) -> Iterator[Subscriber]:
+        """Somebody who wants nothing yet."""
+        subscriber = Subscriber(self, buffer_bytes=self._buffer_bytes)
+        self._subscribers.add(subscriber)
         try:
-            yield subscription
+            yield subscriber
         finally:
-            self._subscriptions.discard(subscription)
+            self._dismiss(subscriber)
 
-    def publish_nowait(self, frame: bytes) -> int:
-        """Offer ``frame`` to every subscriber; returns to how many. One that is too far behind is let go."""
-        reached = 0
-        for subscription in tuple(self._subscriptions):
-            subscription.offer_nowait(frame)
-            if subscription.closing is None:
-                reached += 1
+    async def reach(self, since: int, stream: str | None) -> Reach:
+        """Whether somebody can resume behind ``since`` of ``stream`` (None: of this one).
+
+        Where history begins later, one can begin with what is left. Raises :class:`StorageUnavailable`.
+        """
+        mine = stream is None or stream == self.stream
+        if mine and (since == self._head or (since < self._head and self._recent.reaches(since))):
+            return Reach(recovered=True, since=since)
+        _, oldest, head = await self._history.bounds()
+        head = max(head, self._head)
+        if not mine or since > head:
+            return Reach(recovered=False, since=None, oldest=oldest)
+        if since < oldest - 1:
+            return Reach(recovered=False, since=oldest - 1, oldest=oldest)
+        return Reach(recovered=True, since=since)
+
+    async def page(self, after: int) -> Sequence[Event]:
+        """Some of the events behind ``after``; none if there are none. Waits for the database as long as it takes."""
+        while True:
+            page = self._recent.after(after, limit=PAGE_EVENTS, max_bytes=PAGE_BYTES)
+            if page is not None:
+                await trio.lowlevel.checkpoint()
+                return page
+            try:
+                async with self._pages:
+                    page = await self._history.after(after, limit=PAGE_EVENTS, max_bytes=PAGE_BYTES)
+            except StorageUnavailable as error:
+                if not self._trouble:
+                    log.warning("broadcaster.history_lost", error=str(error))
+                self._trouble = True
+                await trio.sleep(LOG_RETRY_SECONDS)
             else:
-                self._too_slow += 1
-                self._subscriptions.discard(subscription)
-        return reached
+                self._trouble = False
+                return page
+
+    def take_in(self, wanted: Wanted) -> None:
+        """A subscription that is live."""
+        self._index.add(wanted.filter, wanted)
+
+    def let_go(self, wanted: Wanted) -> None:
+        """One that is not, any more."""
+        self._index.remove(wanted.filter, wanted)
+
+    def publish_nowait(self, event: Event) -> None:
+        """Hand an event to everybody who wants it. One who is too far behind is let go."""
+        if event.offset <= self._head:
+            return  # published before the broadcaster was restarted, or read from the log by everybody
+        if event.offset > self._head + 1:
+            for subscriber in self._subscribers:
+                subscriber.fall_behind_nowait(self._head)
+        self._events += 1
+        self._head = event.offset
+        self._recent.add(event)
+        self._hand_out(event)
+
+    def announce_nowait(self, text: bytes) -> int:
+        """Offer something that is no event of the log to every subscriber; returns to how many."""
+        parcel = Parcel(text)
+        for subscriber in self._subscribers:
+            subscriber.offer_nowait(parcel)
+        self._dismiss_closed(self._subscribers)
+        return len(self._subscribers)
 
     async def run(self, loaded_receive: trio.MemoryReceiveChannel[Loaded]) -> None:
         """Until the input ends."""
         async with loaded_receive:
             async for loaded in loaded_receive:
                 for event in loaded.events:
-                    self.publish_nowait(event.encoded)
-                    self._events += 1
-                    self._head = event.offset
+                    self.publish_nowait(event)
                     await trio.lowlevel.checkpoint()
 
     def close_nowait(self) -> None:
         """End every subscription: the service stops."""
-        for subscription in self._subscriptions:
-            subscription.close_nowait(CLOSE_GOING_AWAY, "the service stops")
+        for subscriber in self._subscribers:
+            subscriber.close_nowait(CLOSE_GOING_AWAY, "the service stops")
+
+    def _hand_out(self, event: Event) -> None:
+        parcels = Parcels(event)
+        several: dict[Subscriber, list[Wanted]] = {}
+        reached: list[Subscriber] = []
+        for parcel, members in self._index.matches(event, parcels):
+            for wanted in members:
+                subscriber: Subscriber = wanted.owner
+                if event.offset <= wanted.after:
+                    continue
+                if subscriber.has_several:
+                    several.setdefault(subscriber, []).append(wanted)
+                else:
+                    subscriber.offer_nowait(parcel, wanted.suffix)
+                    reached.append(subscriber)
+        for subscriber, hits in several.items():
+            hand = merged(parcels, [one for one in subscriber.subscriptions if one in hits])
+            if hand is not None:
+                subscriber.offer_nowait(*hand)
+                reached.append(subscriber)
+        self._dismiss_closed(reached)
+
+    def _dismiss_closed(self, some: Iterable[Subscriber]) -> None:
+        for subscriber in [one for one in some if one.closing is not None]:
+            self._too_slow += 1
+            self._dismiss(subscriber)
+
+    def _dismiss(self, subscriber: Subscriber) -> None:
+        if subscriber in self._subscribers:
+            self._subscribers.remove(subscriber)
+            self._dropped += subscriber.dropped
+            for wanted in subscriber.subscriptions:
+                self.let_go(wanted)

@@ -21,10 +21,11 @@ from .live import live_routes
 from .openapi.documented import hidden
 from .openapi.pages import documentation_routes
 from .origins import install_origin_checks
-from .ports import Extractor, FileDesk, FileReader, Publisher, Reader, Roster, Statuses
+from .ports import Extractor, FileDesk, FileReader, Postbox, Publisher, Reader, Roster, Statuses
 from .problems import install_problem_handlers
 from .secure_headers import install_secure_headers
 from .session import session_routes
+from .stream import stream_routes
 from .uploads import upload_routes
 
 DASHBOARD = Path(__file__).parent / "dashboard"
@@ -37,6 +38,7 @@ def create_app(
     roster: Roster,
     extractor: Extractor,
     publisher: Publisher,
+    postbox: Postbox,
     files: FileDesk,
     file_reader: FileReader,
     version: str,
@@ -66,7 +68,8 @@ def create_app(
     app.register_blueprint(data_routes(reader, statuses))
     app.register_blueprint(session_routes(gate))
     app.register_blueprint(key_routes(access.keys, access.doorkeeper))
-    app.register_blueprint(live_routes(publisher, position_seconds=position_seconds))
+    app.register_blueprint(live_routes(publisher, postbox, position_seconds=position_seconds))
+    app.register_blueprint(stream_routes(publisher, access.doorkeeper, position_seconds=position_seconds))
     app.register_blueprint(documentation_routes(version, keys_required=access.keys_required))
 
     @app.get("/dashboard")

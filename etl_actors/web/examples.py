@@ -157,7 +157,15 @@ STATUS: dict[str, Any] = {
     "loader": {"batches": 13, "rows": 9863, "refused": 0, "head": 14, "waiting_seconds": 0.0, "last_error": None},
     "database": {"kind": "embedded", "version": "PostgreSQL 18.4", "last_error": None},
     "spool": None,
-    "subscribers": {"subscribers": 1, "events": 14, "too_slow": 0, "head": 14, "waiting_bytes": 0},
+    "subscribers": {
+        "subscribers": 1,
+        "events": 14,
+        "too_slow": 0,
+        "replaying": 0,
+        "dropped": 0,
+        "head": 14,
+        "waiting_bytes": 0,
+    },
     "symbols": {"binance": {"pairs": 2500, "refreshed_at": MOMENT, "last_error": None}},
 }
 NOT_READY: dict[str, Any] = {
@@ -186,3 +194,8 @@ KEY: dict[str, Any] = {
 KEYS: dict[str, Any] = {"keys": [KEY], "total": 1}
 KEY_WANTED: dict[str, Any] = {"name": "wall display", "scope": "read", "expires_days": 90}
 NEW_KEY: dict[str, Any] = KEY | {"last_used_at": None, "key": LOGIN["key"]}
+EVENT_STREAM = (
+    "id: 121\n"
+    'data: {"type":"price_update","connector_id":"binance_24hr","offset":121,'
+    '"id":"0198f000-0000-7000-8000-000000000000","data":{"items":[]},"timestamp":"2025-12-08T16:00:00Z"}\n\n'
+)

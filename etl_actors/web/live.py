@@ -1,6 +1,6 @@
-"""``/ws``: every event to everyone who listens, and ``POST /ws/test``.
+"""``/ws``: the live feed, and ``POST /ws/test``.
 
-Two tasks serve a socket. The sender waits for the subscription; the other one receives, and must run even where
+Several tasks serve a socket. One sends what its subscriber has for it; another one receives, and must run even where
 nothing is expected: after the kernel has aborted a stuck connection a send returns at once, so a task that only sends
 would spin, and it is the receiving one that learns of the end.
 """
@@ -15,29 +15,39 @@ import trio
 from quart import Blueprint, Response, websocket
 
 from . import examples
+from .access.gate import caller
 from .answers import TestSent
 from .bodies import read_body
+from .live_conversation import Conversation
+from .live_parameters import read_wish
+from .live_wish import reach_for, subscribe_nowait, tell_position
 from .openapi.documented import Answer, Body, documented
-from .ports import Publisher, Subscription
+from .parameters import single_values
+from .ports import Postbox, Publisher, Subscriber
 from .problems import Problem, json_response
 
 TEST_MESSAGE_BYTES = 1_048_576
 DEFAULT_TEST_MESSAGE = {"type": "test", "data": {"message": "a test message from etl-actors"}}
 
 
-def live_routes(publisher: Publisher, *, position_seconds: float) -> Blueprint:
+def live_routes(publisher: Publisher, postbox: Postbox, *, position_seconds: float) -> Blueprint:
     """The routes of this file."""
     routes = Blueprint("live", __name__)
 
     @routes.websocket("/ws")
     async def live() -> None:
-        await websocket.accept()
-        with publisher.subscribe() as subscription:
+        wish = read_wish(single_values(websocket.args))
+        reach = await reach_for(publisher, wish)
+        with publisher.subscriber() as subscriber:
+            subscribe_nowait(publisher, subscriber, wish, reach, quietly=reach is None)
+            await websocket.accept()
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_answer)
-                nursery.start_soon(_tell_position, publisher, subscription, position_seconds)
-                await _send(subscription)
-                await websocket.close(subscription.closing.code, subscription.closing.reason)
+                conversation = Conversation(publisher, postbox, subscriber, nursery, may_write=caller().may("write"))
+                nursery.start_soon(_listen, conversation)
+                nursery.start_soon(subscriber.follow)
+                nursery.start_soon(tell_position, subscriber, position_seconds)
+                await _send(subscriber)
+                await websocket.close(subscriber.closing.code, subscriber.closing.reason)
                 nursery.cancel_scope.cancel()
 
     @routes.post("/ws/test")
@@ -53,6 +63,10 @@ def live_routes(publisher: Publisher, *, position_seconds: float) -> Blueprint:
         answers={200: Answer(TestSent, "To how many it was sent.", examples.TEST_SENT)},
     )
     async def test() -> Response:
+        """It goes to everybody whatever they subscribed to, and is not stored: it has no offset and is never replayed.
+
+        A message that is to be stored is sent on `/ws` itself.
+        """
         body = await read_body(TEST_MESSAGE_BYTES)
         message: Any = DEFAULT_TEST_MESSAGE | {"timestamp": datetime.now(UTC)}
         if body.strip():
@@ -61,49 +75,20 @@ def live_routes(publisher: Publisher, *, position_seconds: float) -> Blueprint:
                 msgspec.json.decode(body)
             except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
                 raise Problem(400, "Not JSON", f"the body is not JSON: {error}") from None
-        reached = publisher.publish_nowait(msgspec.json.encode(message))
+        reached = publisher.announce_nowait(msgspec.json.encode(message))
         return json_response({"status": "sent", "subscribers": reached, "message": message})
 
     return routes
 
 
-async def _send(subscription: Subscription) -> None:
-    async for frame in subscription:
-        await websocket.send(frame.decode())
+async def _send(subscriber: Subscriber) -> None:
+    while (frame := await subscriber.receive()) is not None:
+        await websocket.send(frame.text.decode())
         # A send to an aborted connection returns without ever yielding.
         await trio.lowlevel.checkpoint()
 
 
-async def _tell_position(publisher: Publisher, subscription: Subscription, position_seconds: float) -> None:
-    """Behind what waits already: a client that is told an offset has been sent everything up to it."""
+async def _listen(conversation: Conversation) -> None:
+    """Until the client goes away."""
     while True:
-        await trio.sleep(position_seconds)
-        if publisher.head is not None:
-            subscription.offer_nowait(msgspec.json.encode({"type": "position", "offset": publisher.head}))
-
-
-async def _answer() -> None:
-    """Until the client goes away: answer what it says."""
-    while True:
-        message = await websocket.receive()
-        await websocket.send(_text(_reply(message)))
-
-
-def _reply(message: str | bytes) -> dict[str, Any]:
-    try:
-        said = msgspec.json.decode(message)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        return _error(None, "Not JSON", f"a message must be a JSON object: {error}")
-    if not isinstance(said, dict):
-        return _error(None, "Not an object", "a message must be a JSON object")
-    if said.get("op") == "ping":
-        return {"type": "pong", "id": said.get("id")}
-    return _error(said.get("id"), "Not understood", 'this service understands {"op": "ping"}')
-
-
-def _error(request_id: Any, title: str, detail: str) -> dict[str, Any]:
-    return {"type": "error", "id": request_id, "data": {"title": title, "detail": detail}}
-
-
-def _text(message: dict[str, Any]) -> str:
-    return msgspec.json.encode(message).decode()
+        await conversation.hear(await websocket.receive())

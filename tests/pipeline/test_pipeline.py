@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -13,9 +14,11 @@ import trio
 from etl_actors.actors.broadcaster import Broadcaster
 from etl_actors.actors.janitor import Janitor
 from etl_actors.actors.loader import Loader
+from etl_actors.actors.subscriber import Subscriber
 from etl_actors.actors.transformer import Transformer
 from etl_actors.crew import Crew
 from etl_actors.errors import NotDrained, StorageUnavailable
+from etl_actors.filtering import EVERYTHING
 from etl_actors.ledger import Ledger
 from etl_actors.messages import Batch, Event, Extracted, Item
 from etl_actors.pipeline import Pipeline
@@ -98,12 +101,30 @@ class Idle:
         return 0
 
 
+class Nothing:
+    """A history of which nothing is left; nobody resumes here."""
+
+    async def after(self, offset: int, *, limit: int, max_bytes: int) -> list[Event]:
+        return []
+
+    async def bounds(self) -> tuple[UUID, int, int]:
+        return UUID(int=1), 1, 0
+
+
+async def everything(subscriber: Subscriber) -> list[bytes]:
+    """What a subscriber is given until the end."""
+    heard: list[bytes] = []
+    while (frame := await subscriber.receive()) is not None:
+        heard.append(frame.text)
+    return heard
+
+
 def drawing(writer: Memory, *connectors: Counting) -> tuple[Pipeline, Broadcaster]:
     """A pipeline of real actors between these ends."""
     ledger = Ledger()
     for connector in connectors:
         connector.ledger = ledger
-    broadcaster = Broadcaster(buffer_bytes=1_000_000)
+    broadcaster = Broadcaster(buffer_bytes=1_000_000, stream=UUID(int=1), head=0, history=Nothing())
     pipeline = Pipeline(
         crew=Crew(ledger, {connector.name: connector for connector in connectors}),
         side_door=SideDoor(ledger),
@@ -134,9 +155,10 @@ async def test_what_is_taken_in_is_stored_and_sent_in_order(autojump_clock: Any)
     """From the connector to the subscriber, everything once."""
     writer, connector = Memory(), Counting()
     pipeline, broadcaster = drawing(writer, connector)
-    with broadcaster.subscribe() as subscription:
+    with broadcaster.subscriber() as subscriber:
+        subscriber.subscribe_nowait(None, EVERYTHING)
         await run_for(pipeline, 50.5)
-        heard = [int(frame) async for frame in subscription]
+        heard = [int(text) for text in await everything(subscriber)]
     assert writer.prices == {"one": numbers(connector.said)}
     assert heard == list(range(1, connector.said + 1))
     assert pipeline.drained
@@ -248,7 +270,8 @@ async def test_what_no_connector_read_is_stored_and_its_event_is_known(autojump_
     """It takes the way of everything else; when the service stops or the database is away, the caller is told."""
     writer = Memory()
     pipeline, broadcaster = drawing(writer)
-    with broadcaster.subscribe() as subscription:
+    with broadcaster.subscriber() as subscriber:
+        subscriber.subscribe_nowait(None, EVERYTHING)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(pipeline.run)
             await trio.sleep(1)
@@ -262,4 +285,4 @@ async def test_what_no_connector_read_is_stored_and_its_event_is_known(autojump_
             await trio.lowlevel.checkpoint()
             with pytest.raises(NotDrained):
                 await pipeline.side_door.store(transformed(connector_id="asked"), seconds=5)
-        assert [frame async for frame in subscription] == [b"1", b"2"]
+        assert await everything(subscriber) == [b"1", b"2"]

@@ -35,6 +35,7 @@ def unserved() -> Any:
         files=nobody,
         file_reader=nobody,
         publisher=nobody,
+        postbox=nobody,
         version="1.2.3",
         position_seconds=1,
         max_body_bytes=1,
@@ -122,7 +123,7 @@ def test_nothing_is_answered_that_is_not_described(described: dict[str, Any], cl
             shape.setdefault("additionalProperties", False)
     for place, operation in operations(strict):
         method, _, path = place.partition(" ")
-        if method == "GET":
+        if method == "GET" and "application/json" in operation["responses"]["200"]["content"]:
             path = path.format(connector_id="binance_24hr", symbol="BTC", file_id=1, key_id=1)
             answer = client.get(path)
             if answer.status_code in {401, 404}:
@@ -173,7 +174,8 @@ def test_only_their_own_files_are_served(client: httpx.Client) -> None:
 def test_schemathesis_finds_no_fault(tormented: str, tmp_path: Path) -> None:
     """Thousands of requests over all operations, valid and not: nothing but what the document says comes back."""
     listed = httpx.get(f"{tormented}/openapi.json").json()
-    count = sum(len(METHODS & set(methods)) for methods in listed["paths"].values())
+    ending = {path: methods for path, methods in listed["paths"].items() if path != "/api/stream"}
+    count = sum(len(METHODS & set(methods)) for methods in ending.values())
     report = tmp_path / "report.json"
     run = subprocess.run(
         [

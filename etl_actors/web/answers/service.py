@@ -73,9 +73,11 @@ class SubscriberStatus(Struct, kw_only=True):
     """To how many the live feed goes."""
 
     subscribers: Count
+    replaying: Annotated[int, Meta(ge=0, description="Those that are catching up from the log.")]
     events: Count
-    too_slow: Count
-    head: int | None
+    too_slow: Annotated[int, Meta(ge=0, description="How many were let go because they read too slowly.")]
+    dropped: Annotated[int, Meta(ge=0, description="How many events slow subscribers did not get, and were told so.")]
+    head: int
     waiting_bytes: Count
 
 

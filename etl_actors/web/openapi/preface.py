@@ -10,8 +10,8 @@ Polls REST APIs, maps their answers to items, loads them into PostgreSQL and ser
 * Errors are problem documents (RFC 9457, `application/problem+json`); bad input names each place in `errors`.
 * Times are ISO 8601 in UTC. Numbers keep every digit they came with; read them as decimals, not as floats.
 * Lists come in pages: follow `next` until it is null. It names a place, so rows that are added meanwhile move nothing.
-* Live events come over the WebSocket `/ws`, which OpenAPI cannot describe: connect, and every event is sent;
-  `{"op": "ping"}` is answered with a pong.
+* Live events come over the WebSocket `/ws`, which OpenAPI cannot describe: connect, and every event is sent; it takes
+  the parameters of `GET /api/stream`, and `batch` and `interval_ms`. `docs/WEBSOCKET_REALTIME.md` tells the rest.
 * A service that listens beyond loopback asks for a key with the scope (`read`, `write`, `admin`) of each operation.
 """
 
@@ -20,6 +20,7 @@ TAGS = {
     "connectors": "The sources of data: what they are, how they are, and their control.",
     "data": "What was received and what it became: responses and items.",
     "live": "The live feed.",
+    "stream": "The live feed, for clients that only listen.",
     "files": "Files that were uploaded or made here, and their rows.",
     "processing": "Tables that are cleaned and typed on the way through.",
     "rejected": "Payloads that could not be mapped.",

@@ -1,0 +1,41 @@
+"""Keys and the live feed: who may speak, and that a stream ends with its key."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import websockets.sync.client
+
+from ..test_live import Socket
+from .conftest import Guarded
+
+
+def bearer(key: str) -> dict[str, str]:
+    """The header that shows it."""
+    return {"Authorization": f"Bearer {key}"}
+
+
+def test_a_message_for_everybody_needs_a_key_that_may_write(guarded: Guarded) -> None:
+    """Listening needs none; and the socket stays."""
+    url = guarded.socket_url()
+    with websockets.sync.client.connect(url, additional_headers=bearer(guarded.keys["read"])) as connection:
+        socket = Socket(connection)
+        socket.say(type="chat", text="may I?")
+        assert socket.hear()["data"]["title"] == "Scope missing"
+        assert socket.answer(op="subscribe", sub="a", types=["chat"])["type"] == "subscribed"
+        with websockets.sync.client.connect(url, additional_headers=bearer(guarded.keys["write"])) as writer:
+            writer.send('{"type": "chat", "text": "you may"}')
+            assert socket.hear()["text"] == "you may"
+
+
+def test_a_stream_ends_when_its_key_does(guarded: Guarded) -> None:
+    """Revoked is revoked, also for who listens already."""
+    made: Any = guarded.new_key(name="a listener", scope="read")
+    with guarded.client(made["key"]) as client, client.stream("GET", "/api/stream") as answer:
+        lines = answer.iter_lines()
+        assert next(lines).startswith("retry:")
+        with guarded.client(guarded.keys["admin"]) as admin:
+            assert admin.delete(f"/api/keys/{made['id']}").status_code in {200, 204}
+        rest = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+    assert all(one["type"] != "error" for one in rest)
