@@ -33,7 +33,7 @@ the connector says nothing about it any more. They move no checkpoint: storage l
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -106,11 +106,18 @@ class Notices:
         self,
         work: Callable[[trio.MemorySendChannel[Extracted]], Awaitable[None]],
         extracted_send: trio.MemorySendChannel[Extracted],
+        *,
+        beside: Iterable[Callable[[], Awaitable[None]]] = (),
     ) -> None:
-        """Run ``work(extracted_send)``, telling every change of state meanwhile; what it raises leaves as it is."""
+        """Run ``work(extracted_send)``, telling every change of state meanwhile; what it raises leaves as it is.
+
+        What is to run ``beside`` it for as long is run too.
+        """
         failure: Exception | None = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._keep_telling, extracted_send)
+            for task in beside:
+                nursery.start_soon(task)
             try:
                 await work(extracted_send)
             except Exception as error:

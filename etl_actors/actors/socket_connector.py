@@ -102,7 +102,7 @@ class SocketConnectorActor:
         self._relay: Relay | None = None
         self._due = -inf
         self._running = self._claimed = False
-        self._frames = self._connections = self._copies = 0
+        self._frames = self._connections = self._copies = self._lines = 0
 
     async def run(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
         """Until cancelled. ``extracted_send`` is this incarnation's own clone and is closed at the end."""
@@ -110,7 +110,9 @@ class SocketConnectorActor:
             self._running, self._crashed, self._ended = True, None, None
             self._tally.began()
             try:
-                await self._notices.tell_beside(self._claim_and_follow, extracted_send)
+                books = self._numbers.books
+                beside = () if books is None else (books.run,)
+                await self._notices.tell_beside(self._claim_and_follow, extracted_send, beside=beside)
             except Exception as error:
                 self._crashed = f"it crashed ({type(error).__name__}) and is started again"
                 self._tally.troubled(self._now(), self._crashed)
@@ -178,14 +180,11 @@ class SocketConnectorActor:
     async def _claim_and_follow(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
         claim = await self._wait_claimed()
         self._intake.begin(claim)
-        self._numbers.begin(claim.checkpoint.cursor)
+        self._numbers.begin(claim.checkpoint, self._connector.fingerprint())
         self._notices.begin(claim.told)
         self._claimed = True
         self._due = trio.current_time() + self._stagger_seconds
-        async with trio.open_nursery() as nursery:
-            if self._numbers.books is not None:
-                nursery.start_soon(self._numbers.books.run)
-            await self._keep_following(extracted_send)
+        await self._keep_following(extracted_send)
 
     async def _wait_claimed(self) -> Claim:
         if self._ledger is not None:
@@ -219,21 +218,22 @@ class SocketConnectorActor:
         async def take(frame: Frame) -> None:
             trouble = self._intake.trouble(frame)
             self._frames += 1
-            document = frame.document
-            if trouble is None:
-                gap = self._numbers.gap_before(document)
-                if gap is not None:
-                    await self._notices.say_gap(gap, extracted_send)
-                document = self._numbers.seen(document)
-            if trouble is None:
-                self._diary.poll_succeeded(self._tally.failures)
-                self._tally.heard(self._now())
-                self._notices.look_again_nowait()
-            else:
+            if trouble is not None:
                 self._tally.troubled(self._now(), trouble)
                 self._diary.frame_refused(trouble)
+                remembered = self._numbers.remembered()
+                await self._intake.take(frame, trouble, extracted_send, document=frame.document, cursor=remembered)
+                return
+            self._heard()
+            gap = self._numbers.gap_before(frame.document, frame.connection)
+            document = self._numbers.seen(frame.document)
             remembered = self._numbers.remembered()
-            await self._intake.take(frame, trouble, extracted_send, document=document, cursor=remembered)
+            try:
+                if gap is not None:
+                    await self._notices.say_gap(gap, extracted_send)
+            finally:
+                # Whoever stops us while a gap is told must not cost the frame behind it, which is counted by now.
+                await self._intake.take(frame, None, extracted_send, document=document, cursor=remembered)
 
         relay = self._relay = Relay(
             self._connector,
@@ -242,10 +242,9 @@ class SocketConnectorActor:
             new_line=self._new_line,
             reports_error=self._intake.reports_error,
             take=take,
-            replaced=self._replaced,
+            replaced=self._diary.socket_replaced,
             not_replaced=self._not_replaced,
         )
-        self._numbers.connected()
         try:
             failure = await relay.run()
         finally:
@@ -255,11 +254,21 @@ class SocketConnectorActor:
             self._tally.failures = 0
         return failure
 
-    def _replaced(self) -> None:
-        self._numbers.connected()
-        self._diary.socket_replaced()
+    def _heard(self) -> None:
+        """A frame came that is data; whether that is news is looked at when it may be, and not for every frame."""
+        tally = self._tally
+        was_ill = tally.failures > 0 or tally.stale(self._connector.stale_after_seconds)
+        self._diary.poll_succeeded(tally.failures)
+        tally.heard(self._now())
+        if was_ill or self._frames == 1:
+            self._notices.look_again_nowait()
+
+    def _line_changed(self) -> None:
+        self._calls.ring()
+        self._notices.look_again_nowait()
 
     def _new_line(self, predecessor: Overlap | None, opened: Callable[[], None]) -> Line:
+        self._lines += 1
         return Line(
             self._connector,
             self._source,
@@ -267,8 +276,9 @@ class SocketConnectorActor:
             self._intake,
             admit=self._admit,
             opened=opened,
-            changed=self._calls.ring,
+            changed=self._line_changed,
             predecessor=predecessor,
+            number=self._lines,
         )
 
     async def _admit(self) -> None:

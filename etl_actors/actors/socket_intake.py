@@ -26,12 +26,16 @@ from .socket_needs import FrameMapper
 
 
 class Frame(Struct, frozen=True, kw_only=True):
-    """One frame. ``document`` is what its JSON says; of what is no JSON it is the text, and ``refusal`` says why."""
+    """One frame. ``document`` is what its JSON says; of what is no JSON it is the text, and ``refusal`` says why.
+
+    ``connection`` is the number of the socket that brought it.
+    """
 
     body: bytes
     received_at: datetime
     document: Any
     refusal: str | None = None
+    connection: int = 0
 
 
 class FrameIntake:
@@ -63,16 +67,16 @@ class FrameIntake:
         self.epoch = claim.epoch
         self._checkpoint = replace(claim.checkpoint, fingerprint=self._connector.fingerprint())
 
-    async def read(self, body: bytes) -> Frame:
-        """What ``body`` says. A cancellation waits until that is known."""
+    async def read(self, body: bytes, connection: int = 0) -> Frame:
+        """What ``body`` says, which came over that socket. A cancellation waits until that is known."""
         received_at = self._now()
         try:
             with trio.CancelScope(shield=True):
                 document = await beside(body, self._decode)
         except PayloadRefused as refused:
             text = body.decode(errors="replace")
-            return Frame(body=body, received_at=received_at, document=text, refusal=str(refused))
-        return Frame(body=body, received_at=received_at, document=document)
+            return Frame(body=body, received_at=received_at, document=text, refusal=str(refused), connection=connection)
+        return Frame(body=body, received_at=received_at, document=document, connection=connection)
 
     def is_data(self, frame: Frame) -> bool:
         """Whether items can be made of ``frame``, so that it is more than an answer to us."""

@@ -25,8 +25,9 @@ Keep = Callable[["Line", Frame], Awaitable[None]]
 class Line:
     """One socket. ``opened`` is called before its first frame, ``changed`` when it is ready and when it has ended.
 
-    ``failure`` is then why it ended. ``leads`` says whether what it brings goes on at once. ``predecessor`` is its
-    overlap with the line before it, ``successor`` the one with the line that follows.
+    ``number`` is another one for every line of a stream. ``failure`` is why it ended, once it has. ``leads`` says
+    whether what it brings goes on at once. ``predecessor`` is its overlap with the line before it, ``successor`` the
+    one with the line that follows.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Line:
         opened: Callable[[], None],
         changed: Callable[[], None],
         predecessor: Overlap | None = None,
+        number: int = 0,
     ) -> None:
         self._connector = connector
         self._source = source
@@ -48,6 +50,7 @@ class Line:
         self._admit = admit
         self._opened = opened
         self._changed = changed
+        self._number = number
         self.predecessor = predecessor
         self.successor: Overlap | None = None
         self.leads = predecessor is None
@@ -128,7 +131,7 @@ class Line:
         self._let_go()
         body = await socket.receive()
         self._holding = True
-        return await self._intake.read(body)
+        return await self._intake.read(body, self._number)
 
     def _let_go(self) -> None:
         self._holding = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from ..messages import Gap
+from ..messages import Checkpoint, Gap
 
 
 class Check(Protocol):
@@ -38,27 +38,32 @@ class Numbers:
     def __init__(self, check: Check | None, books: Books | None) -> None:
         self._check = check
         self._mine = check
+        self._connection = 0
         self.books = books
 
-    def begin(self, cursor: Any) -> None:
-        """The connector is ours; ``cursor`` is what was remembered with its last frames."""
-        if self._check is not None and isinstance(cursor, dict):
-            self._check.restore(cursor.get("sequence"))
+    def begin(self, kept: Checkpoint, fingerprint: bytes) -> None:
+        """The connector is ours; continue behind what was remembered with its last frames, if it counted as now."""
+        if self._check is not None and kept.fingerprint == fingerprint and isinstance(kept.cursor, dict):
+            self._check.restore(kept.cursor.get("sequence"))
 
-    def connected(self) -> None:
-        """From here on the frames are those of a new socket."""
-        if self._check is not None:
-            self._mine = self._check.for_connection()
+    def gap_before(self, document: Any, connection: int) -> Gap | None:
+        """What is missing before this frame, which came over the socket of that number.
 
-    def gap_before(self, document: Any) -> Gap | None:
-        """What is missing before this frame."""
-        return None if self._mine is None else self._mine.see(document)
+        Frames come in order, all of one socket before the first of the next.
+        """
+        if self._check is None or self._mine is None:
+            return None
+        if connection != self._connection:
+            self._connection, self._mine = connection, self._check.for_connection()
+        return self._mine.see(document)
 
     def seen(self, document: Any) -> Any:
         """``document`` as the mapping gets it: with the book it changed, where it changed one."""
         return document if self.books is None else self.books.see_nowait(document)
 
     def remembered(self) -> dict[str, Any] | None:
-        """What goes into the checkpoint with this frame; None for nothing."""
-        state = None if self._check is None else self._check.state()
-        return None if state is None else {"sequence": state}
+        """What goes into the checkpoint with this frame; None where frames are not numbered.
+
+        That nothing is remembered is written too: what was remembered before would be behind by now.
+        """
+        return None if self._check is None else {"sequence": self._check.state()}
