@@ -6,8 +6,7 @@ tells how it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from msgspec import Struct
@@ -18,23 +17,23 @@ from .actors.janitor import Janitor
 from .actors.loader import Loader
 from .actors.surveyor import Pairs, Surveyor
 from .actors.transformer import Transformer
+from .compiling import Compiled
 from .crew import Crew
-from .errors import ConfigError
 from .extraction import Extractor
 from .factory import ActorFactory, Clients
 from .files.desk import FileDesk
 from .ledger import Ledger
 from .pipeline import Pipeline
 from .postbox import Postbox
-from .roster import Keys, Roster
+from .roster import Roster, usable
 from .roster_entry import Entry, written_entries
+from .roster_keeping import Keeper, Keys
 from .settings import Configuration
 from .side_door import SideDoor
 from .sources.targets import target_mistake
 from .storage.opening import Storage
 from .transforms.documents import encode_json
-from .transforms.mapping import Mapping as ItemMapping
-from .transforms.symbols import SymbolTable, shipped_snapshot, symbol_reader
+from .transforms.symbols import SymbolTable, shipped_snapshot
 
 # First polls are spread, so that eight answers do not arrive in one instant; the page fills within two seconds all
 # the same.
@@ -53,39 +52,6 @@ class Assembly(Struct, frozen=True, kw_only=True):
     broadcaster: Broadcaster
     janitor: Janitor
     surveyors: tuple[Surveyor, ...]
-
-
-class Compiled(Struct, frozen=True):
-    """Every expression of a configuration, compiled: how connectors map, and how symbol tables are read."""
-
-    mappings: dict[str, ItemMapping]
-    symbol_readers: dict[str, Callable[[Any], Pairs]]
-
-
-def compile_expressions(configuration: Configuration, tables: dict[str, SymbolTable]) -> Compiled:
-    """Compile everything; raises :class:`ConfigError` with every expression that is wrong.
-
-    The mappings hold ``tables``, by source; tables that are missing are made, empty.
-    """
-    compiled = Compiled({}, {})
-    mistakes: list[tuple[str, str, str]] = []
-    for one in configuration.connectors:
-        file, place = configuration.origin.get(one.connector_id, ("", one.connector_id))
-        table = tables.setdefault(one.source_id, SymbolTable())
-        try:
-            compiled.mappings[one.connector_id] = ItemMapping(one, table, file=file)
-        except ConfigError as error:
-            # The mapping knows its connector by id; the file knows it by place.
-            mistakes.extend((file, place + path.removeprefix(one.connector_id), why) for _, path, why in error.mistakes)
-    for source_id, settings in configuration.symbols.items():
-        file, _ = configuration.symbol_origin.get(source_id, ("", ""))
-        try:
-            compiled.symbol_readers[source_id] = symbol_reader(settings, source_id=source_id, file=file)
-        except ConfigError as error:
-            mistakes.extend(error.mistakes)
-    if mistakes:
-        raise ConfigError(*mistakes)
-    return compiled
 
 
 def assemble(
@@ -107,7 +73,20 @@ def assemble(
     """
     service = configuration.service
     ledger = Ledger()
-    factory = ActorFactory(configuration, storage, clients, ledger, tables=tables, mappings=compiled.mappings)
+    transformer = Transformer(
+        compiled.mappings.__getitem__,
+        encode_json,
+        on_verdict=lambda connector_id: roster.look_again_nowait(connector_id),
+    )
+    factory = ActorFactory(
+        configuration,
+        storage,
+        clients,
+        ledger,
+        tables=tables,
+        mappings=compiled.mappings,
+        unmapped=transformer.unmapped,
+    )
     entries = _with_actors([*written_entries(configuration), *kept], factory)
     surveyors = {
         source_id: factory.surveyor(
@@ -120,7 +99,6 @@ def assemble(
         for entry in entries
         if entry.settings.source_id in surveyors and entry.settings.source_id not in stored_pairs
     }
-    transformer = Transformer(factory.mappings.__getitem__, encode_json)
     broadcaster = Broadcaster(
         buffer_bytes=service.live.subscriber_buffer_bytes, stream=stream, head=head, history=storage.log
     )
@@ -151,8 +129,7 @@ def assemble(
     roster = Roster(
         factory,
         crew,
-        storage.definitions,
-        keys,
+        Keeper(storage.definitions, keys),
         entries=entries,
         refuse_target=refuse_target,
         forget=transformer.forget,
@@ -161,6 +138,7 @@ def assemble(
     extractor = Extractor(
         factory,
         side_door,
+        known=lambda connector_id: entry.settings if (entry := roster.entries.get(connector_id)) else None,
         register=storage.definitions.note,
         refuse_target=refuse_target,
         storage_trouble=lambda: loader.statistics().last_error,
@@ -186,7 +164,7 @@ def _with_actors(entries: Sequence[Entry], factory: ActorFactory) -> list[Entry]
     for entry in entries:
         settings = entry.settings
         if entry.file is None and settings.connector_id not in factory.mappings:
-            entry = _usable(entry, factory)
+            entry = usable(entry, factory)
         if entry.runs:
             stagger = place * min(LONGEST_STAGGER_SECONDS, settings.interval_seconds / running)
             mapping, trusted = factory.mappings[settings.connector_id], entry.file is not None
@@ -194,16 +172,6 @@ def _with_actors(entries: Sequence[Entry], factory: ActorFactory) -> list[Entry]
             place += 1
         made.append(entry)
     return made
-
-
-def _usable(entry: Entry, factory: ActorFactory) -> Entry:
-    """``entry`` with its mapping in force, or with the trouble that this version or these files have with it."""
-    trouble = factory.missing_limit(entry.settings)
-    try:
-        factory.mappings[entry.settings.connector_id] = factory.mapping(entry.settings)
-    except ConfigError as error:
-        trouble = str(error)
-    return replace(entry, trouble=entry.trouble or trouble)
 
 
 def _refuse_nothing(url: str) -> None:

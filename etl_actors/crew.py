@@ -98,6 +98,7 @@ class Crew:
             member.scope.cancel()
             await member.ended.wait()
         self._supervised.pop(connector_id, None)
+        self._waiting.pop(connector_id, None)
         with trio.move_on_after(drain_seconds) as draining:
             await self._ledger.wait_settled(connector_id)
         if draining.cancelled_caught:

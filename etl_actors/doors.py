@@ -42,6 +42,11 @@ async def open_doors(
     first_key = given if given is not None else await _kept_key(data_dir, required=required)
     if not required and not is_loopback(host):
         log.warning("service.open_to_everybody", host=host, require_keys=settings.security.require_keys)
+    cors_origins = settings.server.cors_origins
+    if "*" in cors_origins and not required:
+        # Every page that any browser of this machine shows could else read and change everything.
+        cors_origins = tuple(one for one in cors_origins if one != "*")
+        log.warning("service.pages_must_be_named", cors_origins=cors_origins, reason="'*' counts only with keys")
     doorkeeper = Doorkeeper(keys, first_key=first_key.reveal())
     await doorkeeper.look()
     secret = await trio.to_thread.run_sync(session_secret, data_dir)
@@ -51,7 +56,7 @@ async def open_doors(
         keys_required=required,
         listened_host=host,
         session_secret=secret.reveal(),
-        cors_origins=settings.server.cors_origins,
+        cors_origins=cors_origins,
         trusted_proxies=settings.server.trusted_proxies,
         failed_keys_per_minute=settings.security.failed_keys_per_minute,
         requests_per_minute=settings.security.requests_per_minute,
@@ -69,15 +74,18 @@ async def _kept_key(data_dir: Path, *, required: bool) -> Secret:
         # Nobody is asked for a key, so a folder that cannot keep one is no reason not to start.
         log.warning("service.first_key_not_kept", error=str(error))
         return Secret(new_key())
-    path = str((data_dir / FIRST_KEY_NAME).resolve())
-    log.info("service.first_key", admin_key_file=path, keys_required=required)
-    return kept
+    key, made = kept
+    if made or required:
+        path = str((data_dir / FIRST_KEY_NAME).resolve())
+        log.info("service.first_key", admin_key_file=path, made=made, keys_required=required)
+    return key
 
 
-def _keep(data_dir: Path) -> Secret:
-    """Blocking. The folder is there, unless the database is somewhere else."""
+def _keep(data_dir: Path) -> tuple[Secret, bool]:
+    """The key, and whether it was made just now. Blocking. The folder is there, unless the database is elsewhere."""
     try:
         data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{data_dir} cannot be made: {error.strerror}; choose another --data-dir") from error
-    return kept_first_key(data_dir)
+    made = not (data_dir / FIRST_KEY_NAME).exists()
+    return kept_first_key(data_dir), made

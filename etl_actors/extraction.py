@@ -13,22 +13,23 @@ from typing import Any
 import msgspec
 import trio
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from .actors.connector_intake import Intake
 from .actors.connector_sweep import Sweep
 from .actors.transformer import Transformer
-from .errors import ConfigError, PayloadRefused, PollFailed, StorageUnavailable, TooManyAtOnce
+from .errors import PayloadRefused, PollFailed, StorageUnavailable, TooManyAtOnce
 from .factory import ActorFactory
 from .messages import Checkpoint, Event, Extracted, Transformed
-from .roster_request import target_mistakes
+from .roster_request import checked
 from .settings import ConnectorSettings
-from .settings.original_names import translated_names
-from .settings.request_body import read_extract
+from .settings.original_names import draft_names
+from .settings.request_body import draft_extract
 from .side_door import SideDoor
 from .transforms.documents import encode_json
 
 AT_ONCE = 8
-STORED_SECONDS = 15.0
+STORED_SECONDS = 10.0
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -61,12 +62,14 @@ class Extractor:
         factory: ActorFactory,
         side_door: SideDoor,
         *,
+        known: Callable[[str], ConnectorSettings | None],
         register: Callable[[str, str, str], Awaitable[None]],
         refuse_target: Callable[[str], str | None],
         storage_trouble: Callable[[], str | None],
     ) -> None:
         self._factory = factory
         self._side_door = side_door
+        self._known = known
         self._register = register
         self._refuse_target = refuse_target
         self._storage_trouble = storage_trouble
@@ -79,11 +82,11 @@ class Extractor:
         :class:`PayloadRefused` (what it brought cannot be mapped; it is kept as rejected), NotDrained or
         StorageUnavailable (not now) and TooManyAtOnce.
         """
-        settings = read_extract(translated_names(document))
-        mistakes = target_mistakes(settings, self._refuse_target)
-        if mistakes:
-            raise ConfigError(*mistakes)
-        mapping = self._factory.mapping(settings)
+        said, contradictions = draft_names(document)
+        draft, mistakes = draft_extract(said, contradictions)
+        drafted = (None if draft is None else self._named(draft), mistakes)
+        # Compiling takes a while, and must not keep others waiting.
+        settings, mapping = await trio.to_thread.run_sync(checked, drafted, self._factory, self._refuse_target)
         trouble = self._storage_trouble()
         if trouble is not None:
             raise StorageUnavailable(trouble)
@@ -102,6 +105,13 @@ class Extractor:
             reason = transformed.rejected[0].reason if transformed.rejected else "PostgreSQL cannot store it"
             raise PayloadRefused(reason)
         return _outcome(event, transformed)
+
+    def _named(self, settings: ConnectorSettings) -> ConnectorSettings:
+        """Under the id of a connector that is there, with its name and source."""
+        known = self._known(settings.connector_id)
+        if known is None:
+            return settings
+        return replace(settings, connector_name=known.connector_name, source_id=known.source_id)
 
     async def _fetch(self, settings: ConnectorSettings, mapping: Any) -> Extracted:
         reading = await self._factory.source(settings, trusted=False).poll(Checkpoint())

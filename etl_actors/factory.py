@@ -14,17 +14,27 @@ import httpx
 from msgspec import Struct
 
 from .actors.connector import ConnectorActor
+from .actors.connector_needs import Unlimited
+from .actors.order_books import MAX_BOOKS, OrderBooks
+from .actors.socket_connector import SocketConnectorActor
+from .actors.socket_sequence import Numbers
 from .actors.surveyor import Pairs, Surveyor
 from .errors import ConfigError
 from .ledger import Ledger
 from .settings import Configuration, ConnectorSettings, SymbolSettings
 from .sources.backoff import Backoff
+from .sources.guard import AddressGuard
 from .sources.pacing import Limit
 from .sources.rest import RestSource
+from .sources.snapshots import SnapshotSource
+from .sources.websocket import WebSocketSource
+from .sources.websocket_dial import Dialler
 from .storage.opening import Storage
 from .storage.symbols import store_symbols
 from .transforms.documents import decode_document
 from .transforms.mapping import Mapping as ItemMapping
+from .transforms.market import Market
+from .transforms.sequence import SequenceCheck
 from .transforms.symbols import SymbolTable
 
 
@@ -36,7 +46,9 @@ class Clients(Struct, frozen=True):
 
 
 class ActorFactory:
-    """Makes actors of one configuration. ``mappings`` holds the mapping in force of every connector, by id."""
+    """Makes actors of one configuration. ``mappings`` holds the mapping in force of every connector, by id;
+    ``unmapped(connector_id)`` says why nothing of its newest answer could be mapped.
+    """
 
     def __init__(
         self,
@@ -47,6 +59,7 @@ class ActorFactory:
         *,
         tables: dict[str, SymbolTable],
         mappings: dict[str, ItemMapping],
+        unmapped: Callable[[str], str | None] = lambda connector_id: None,
     ) -> None:
         self._configuration = configuration
         self._storage = storage
@@ -54,12 +67,17 @@ class ActorFactory:
         self._ledger = ledger
         self._tables = tables
         self._limits = {name: Limit(settings) for name, settings in configuration.limits.items()}
+        private = configuration.service.security.allow_private_targets
+        self._trusted_dialler = Dialler()
+        self._guarded_dialler = self._trusted_dialler if private else Dialler(AddressGuard())
         self.mappings = mappings
+        self.unmapped = unmapped
         self.decode = partial(decode_document, max_depth=configuration.service.upstream.max_depth)
 
     def mapping(self, connector: ConnectorSettings) -> ItemMapping:
         """The mapping of ``connector``, compiled; :class:`ConfigError` names every expression that is wrong."""
-        table = self._tables.setdefault(connector.source_id, SymbolTable())
+        # Only the config files declare tables; a connector of another source has none.
+        table = self._tables.get(connector.source_id) or SymbolTable()
         try:
             return ItemMapping(connector, table)
         except ConfigError as error:
@@ -67,16 +85,36 @@ class ActorFactory:
             raise ConfigError(*((file, path.removeprefix(place), why) for file, path, why in error.mistakes)) from None
 
     def missing_limit(self, connector: ConnectorSettings) -> str | None:
-        """Why ``connector.limit`` cannot be, if it cannot."""
-        if connector.limit is None or connector.limit in self._limits:
-            return None
-        known = ", ".join(sorted(self._limits)) or "none"
-        return f"no config file declares [limits.{connector.limit}]; known: {known}"
+        """Why a limit that ``connector`` names cannot be, if it cannot."""
+        snapshot = None if connector.sequence is None else connector.sequence.snapshot
+        for limit in (connector.limit, None if snapshot is None else snapshot.limit):
+            if limit is not None and limit not in self._limits:
+                known = ", ".join(sorted(self._limits)) or "none"
+                return f"no config file declares [limits.{limit}]; known: {known}"
+        return None
 
     def connector(
         self, connector: ConnectorSettings, mapping: ItemMapping, *, trusted: bool, stagger_seconds: float = 0.0
-    ) -> ConnectorActor:
-        """The actor that polls ``connector``."""
+    ) -> ConnectorActor | SocketConnectorActor:
+        """The actor that polls ``connector``, or follows it."""
+        grace_seconds = self._configuration.service.server.drain_seconds / 2
+        if connector.kind == "websocket":
+            return SocketConnectorActor(
+                connector,
+                self.socket_source(connector, trusted=trusted),
+                mapping,
+                decode=self.decode,
+                claim=self._storage.claims.claim,
+                backoff=Backoff(),
+                limit=self._limit(connector),
+                ledger=self._ledger,
+                grace_seconds=grace_seconds,
+                stagger_seconds=stagger_seconds,
+                numbers=Numbers(
+                    self.sequence_check(connector, mapping), self.order_books(connector, mapping, trusted=trusted)
+                ),
+                # Streams mix frames that can be mapped with others that cannot: the newest one says nothing of them all.
+            )
         return ConnectorActor(
             connector,
             self.source(connector, trusted=trusted),
@@ -84,20 +122,65 @@ class ActorFactory:
             claim=self._storage.claims.claim,
             backoff=Backoff(),
             inspector=mapping,
-            limit=self._limits.get(connector.limit) if connector.limit else None,
+            limit=self._limit(connector),
             ledger=self._ledger,
-            grace_seconds=self._configuration.service.server.drain_seconds / 2,
+            grace_seconds=grace_seconds,
             stagger_seconds=stagger_seconds,
+            unmapped=self.unmapped,
+        )
+
+    def socket_source(self, connector: ConnectorSettings, *, trusted: bool) -> WebSocketSource:
+        """What follows the provider."""
+        limit = self._limit(connector)
+        return WebSocketSource(
+            connector,
+            self._clients.trusted if trusted else self._clients.guarded,
+            self._trusted_dialler if trusted else self._guarded_dialler,
+            self._configuration.service.upstream,
+            observe=limit.observe if limit else None,
         )
 
     def source(self, connector: ConnectorSettings, *, trusted: bool) -> RestSource:
         """What asks the provider."""
-        limit = self._limits.get(connector.limit) if connector.limit else None
+        limit = self._limit(connector)
         return RestSource(
             connector,
             self._clients.trusted if trusted else self._clients.guarded,
             self._configuration.service.upstream,
             observe=limit.observe if limit else None,
+        )
+
+    def _limit(self, connector: ConnectorSettings) -> Limit | None:
+        return self._limits.get(connector.limit) if connector.limit else None
+
+    def sequence_check(self, connector: ConnectorSettings, mapping: ItemMapping) -> SequenceCheck | None:
+        """What sees gaps in the frames of ``connector``, if they are numbered."""
+        sequence = connector.sequence
+        if sequence is None or mapping.sequence is None:
+            return None
+        return SequenceCheck(mapping.sequence, max_keys=sequence.max_keys, per_connection=sequence.per_connection)
+
+    def order_books(self, connector: ConnectorSettings, mapping: ItemMapping, *, trusted: bool) -> OrderBooks | None:
+        """What keeps the order books of ``connector``, if its frames change some."""
+        sequence = connector.sequence
+        if sequence is None or sequence.snapshot is None or mapping.sequence is None:
+            return None
+        limit = self._limits.get(sequence.snapshot.limit or connector.limit or "")
+        source = SnapshotSource(
+            connector.connector_id,
+            sequence.snapshot,
+            self._clients.trusted if trusted else self._clients.guarded,
+            self._configuration.service.upstream,
+            observe=limit.observe if limit else None,
+        )
+        return OrderBooks(
+            connector.connector_id,
+            Market(sequence, mapping.sequence, self.decode),
+            fetch=source.fetch,
+            limit=limit or Unlimited(),
+            cost=sequence.snapshot.cost,
+            backoff=Backoff(),
+            max_books=min(MAX_BOOKS, sequence.max_keys),
         )
 
     def surveyor(

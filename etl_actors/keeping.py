@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import structlog
@@ -14,7 +14,20 @@ from .settings import Configuration
 from .storage.opening import Storage
 from .storage.pool import Pool
 from .storage.rekeying import forget_handovers, handovers, move_secrets
-from .vault import Handover, Keyring, Vault, open_rotation, open_vault, put_next_key_in_place, with_handovers
+from .vault import (
+    KEY_NAME,
+    Handover,
+    KeyMissing,
+    Keyring,
+    Vault,
+    WrongKey,
+    key_id_of,
+    lies_under_key_file,
+    open_rotation,
+    open_vault,
+    put_next_key_in_place,
+    with_handovers,
+)
 
 log = structlog.get_logger("keeping")
 
@@ -62,25 +75,46 @@ async def open_kept(
                 " choose another, or delete that one while this file is away"
             )
     texts = sealed_texts(definitions)
-    vault = await trio.to_thread.run_sync(_open_vault, data_dir, environment, not texts)
-    chain = KeyChain(Keyring(vault), storage.writers)
-    await chain.refresh()
-    chain.keyring.require_keys_of(texts)
+    try:
+        vault = await trio.to_thread.run_sync(_open_vault, data_dir, environment, not texts)
+        chain = KeyChain(Keyring(vault), storage.writers)
+        await chain.refresh()
+        chain.keyring.require_keys_of(texts)
+    except (KeyMissing, WrongKey):
+        key_ids = {key_id for text in texts if (key_id := key_id_of(text)) is not None}
+        await _require_no_key_file(data_dir, environment, key_ids)
+        raise
     await chain.finish_rotations(data_dir)
     return chain, [opened_entry(one, chain.keyring) for one in definitions]
 
 
 async def rekey(pool: Pool, data_dir: Path, environment: Mapping[str, str]) -> tuple[str, int]:
     """Move every secret to the new key; its id, and how many connectors were moved. Raises ``UsageError``."""
-    rotation = await trio.to_thread.run_sync(open_rotation, data_dir, environment)
-    left = rotation.handover
-    moved = await move_secrets(
-        pool,
-        lambda document: rewrapped(document, rotation.keyring),
-        (left.new_key_id, left.old_key_id, left.sealed_key),
-    )
+    try:
+        rotation = await trio.to_thread.run_sync(open_rotation, data_dir, environment)
+        left = rotation.handover
+        moved = await move_secrets(
+            pool,
+            lambda document: rewrapped(document, rotation.keyring),
+            (left.new_key_id, left.old_key_id, left.sealed_key),
+        )
+    except KeyMissing:
+        await _require_no_key_file(data_dir, environment, None)
+        raise
+    except WrongKey as error:
+        await _require_no_key_file(data_dir, environment, {error.stored_under})
+        raise
     await trio.to_thread.run_sync(put_next_key_in_place, data_dir, left.new_key_id)
     return left.new_key_id, moved
+
+
+async def _require_no_key_file(data_dir: Path, environment: Mapping[str, str], key_ids: Collection[str] | None) -> None:
+    """When a key does not fit: a better sentence than that, where the key file of the data folder would."""
+    if await trio.to_thread.run_sync(lies_under_key_file, data_dir, environment, key_ids):
+        raise UsageError(
+            f"the stored secrets lie under {data_dir / KEY_NAME}, and ENCRYPTION_KEY is another key: unset it; or move"
+            " them to it with `ENCRYPTION_KEY= ENCRYPTION_KEY_NEW=… etl-actors rekey`, and start again"
+        ) from None
 
 
 def _open_vault(data_dir: Path, environment: Mapping[str, str], may_create: bool) -> Vault:

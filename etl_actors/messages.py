@@ -26,7 +26,7 @@ from pathlib import PurePosixPath
 from typing import Any, Literal
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 UNOWNED = 0
 """The epoch of what no connector read (a caller asked for it once): no state moves with it, and nobody owns it."""
@@ -51,10 +51,13 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
 
 
 class Claim(Struct, frozen=True, kw_only=True):
-    """A connector is ours under ``epoch``; ``checkpoint`` is where its last commit ended."""
+    """A connector is ours under ``epoch``; ``checkpoint`` is where its last commit ended. ``told`` is the data of the
+    last notice of its state, as JSON values; None when there was none.
+    """
 
     epoch: int
     checkpoint: Checkpoint
+    told: Any = None
 
 
 class Page(Struct, frozen=True, kw_only=True):
@@ -98,7 +101,8 @@ class Extracted(Struct, frozen=True, kw_only=True):
     """One answer or frame of a provider, read whole, or a notice about it: from here on it must not be lost.
 
     ``document`` is the decoded JSON (floats as :class:`decimal.Decimal`); ``refusal`` says why there is none.
-    ``received_at`` is UTC, ``response_time_ms`` counts from sending the request to the last byte.
+    ``received_at`` is UTC, ``response_time_ms`` counts from sending the request to the last byte. The ``checkpoint`` of
+    a notice is not looked at: it moves nothing, but its ``epoch`` is judged like that of any other.
     """
 
     extraction_id: UUID
@@ -113,6 +117,16 @@ class Extracted(Struct, frozen=True, kw_only=True):
     refusal: str | None = None
     kind: Kind = "response"
     message_type: str | None = None
+
+
+class Gap(Struct, frozen=True, kw_only=True):
+    """What a stream did not bring, by its own numbers: of ``key`` those from ``first`` to ``last``, None where a gap is
+    known by its time only. As JSON it is the data of the notice: ``{"key", "from", "to"}``.
+    """
+
+    key: str = ""
+    first: int | None = field(name="from", default=None)
+    last: int | None = field(name="to", default=None)
 
 
 class Item(Struct, frozen=True, kw_only=True, gc=False):

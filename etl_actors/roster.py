@@ -7,10 +7,9 @@ was. What is written in config files is read-only here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
-from functools import partial
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 from weakref import WeakValueDictionary
 
 import structlog
@@ -23,42 +22,18 @@ from .errors import (
     ConnectorExists,
     ConnectorFromFile,
     ConnectorGone,
-    KeyRotated,
     NotDrained,
-    StorageUnavailable,
     VersionPassed,
 )
 from .factory import ActorFactory
-from .roster_entry import Definition, Entry, kept_entry, sealed
-from .roster_request import requested, target_mistakes
+from .roster_entry import Definition, Entry, kept_entry
+from .roster_keeping import Keeper, untorn
+from .roster_request import checked, requested, with_places_as_said
 from .settings import ConnectorSettings
+from .settings.original_names import draft_names
 from .transforms.mapping import Mapping as ItemMapping
-from .vault import CannotSeal, Keyring
 
 log = structlog.get_logger("roster")
-
-# A change that is being kept is not torn in two when its caller goes away.
-KEEPING_SECONDS = 60.0
-
-
-class Definitions(Protocol):
-    """Keeps the connectors that were made over REST."""
-
-    async def create(
-        self, connector_id: str, name: str, source_id: str, document: dict[str, Any], *, key_id: str
-    ) -> Definition: ...
-    async def replace(
-        self, connector_id: str, name: str, source_id: str, document: dict[str, Any], *, key_id: str, version: int
-    ) -> Definition: ...
-    async def delete(self, connector_id: str, *, version: int) -> None: ...
-
-
-class Keys(Protocol):
-    """The keys in force; ``refresh`` takes over those of a rotation."""
-
-    @property
-    def keyring(self) -> Keyring: ...
-    async def refresh(self) -> None: ...
 
 
 class Roster:
@@ -68,8 +43,7 @@ class Roster:
         self,
         factory: ActorFactory,
         crew: Crew,
-        definitions: Definitions,
-        keys: Keys,
+        keeper: Keeper,
         *,
         entries: Iterable[Entry],
         refuse_target: Callable[[str], str | None],
@@ -78,8 +52,7 @@ class Roster:
     ) -> None:
         self._factory = factory
         self._crew = crew
-        self._definitions = definitions
-        self._keys = keys
+        self._keeper = keeper
         self._entries = {entry.settings.connector_id: entry for entry in entries}
         self._refuse_target = refuse_target
         self._forget = forget
@@ -101,95 +74,100 @@ class Roster:
             and entry.actor.epoch == epoch
         ]
 
+    def look_again_nowait(self, connector_id: str) -> None:
+        """What is known of a connector's answers has changed."""
+        entry = self._entries.get(connector_id)
+        if entry is not None and entry.actor is not None:
+            entry.actor.look_again_nowait()
+
     async def create(self, document: Mapping[str, Any]) -> Entry:
         """A new connector, kept and running. ConfigError, ConnectorExists, StorageUnavailable."""
-        settings = requested(document, None)
-        mapping = self._checked(settings)
+        self._refuse_taken(draft_names(document)[0].get("connector_id"))
+        settings, mapping = await self._checked(document, None)
         connector_id = settings.connector_id
         async with self._lock(connector_id):
-            if connector_id in self._entries:
-                raise ConnectorExists(connector_id)
-            with _untorn():
-                kept = await self._keep(settings, self._definitions.create)
-                entry = self._put(settings, mapping, kept)
+            await self._catch_up(connector_id)
+            self._refuse_taken(connector_id)
+            with untorn():
+                entry = self._put(settings, mapping, await self._keeper.create(settings))
         await self._crew.wait_begun(connector_id)
         log.info("connector.created", connector_id=connector_id)
         return entry
 
-    async def replace(self, connector_id: str, document: Mapping[str, Any], *, etag: str | None) -> Entry:
-        """The connector as ``document`` says, and nothing of what it was; ``etag`` is the one it was read under.
+    async def replace(self, connector_id: str, document: Mapping[str, Any], *, etags: Collection[str] | None) -> Entry:
+        """The connector as ``document`` says, and nothing of what it was; ``etags`` are those it may be changed under.
 
         Raises what :meth:`create` does, ConnectorGone, ConnectorFromFile, VersionPassed and NotDrained.
         """
         async with self._lock(connector_id):
-            entry = self._changeable(connector_id, etag)
-            settings = requested(document, entry)
-            mapping = self._checked(settings)
+            entry = await self._changeable(connector_id, etags)
+            settings, mapping = await self._checked(document, entry)
             if settings == entry.settings and entry.trouble is None:
                 return entry
             async with self._drained(entry):
-                kept = await self._keep(settings, partial(self._definitions.replace, version=entry.version))
+                kept = await self._keeper.replace(settings, version=entry.version)
                 paused = entry.actor is not None and entry.actor.paused
+                # What was counted of the old one, and what was wrong with it, is not the new one's.
+                self._forget(connector_id)
                 replaced = self._put(settings, mapping, kept, paused=paused)
         await self._crew.wait_begun(connector_id)
         log.info("connector.replaced", connector_id=connector_id)
         return replaced
 
-    async def delete(self, connector_id: str, *, etag: str | None) -> None:
+    async def delete(self, connector_id: str, *, etags: Collection[str] | None) -> None:
         """No more of it, once what it read is stored. ConnectorGone, ConnectorFromFile, VersionPassed, NotDrained."""
         async with self._lock(connector_id):
-            entry = self._changeable(connector_id, etag)
+            entry = await self._changeable(connector_id, etags)
+            if entry.actor is not None:
+                entry.actor.part_nowait("it is deleted")
             async with self._drained(entry):
-                await self._definitions.delete(connector_id, version=entry.version)
-                del self._entries[connector_id]
-                self._factory.mappings.pop(connector_id, None)
-                self._forget(connector_id)
+                await self._keeper.delete(connector_id, version=entry.version)
+                self._drop(connector_id)
         log.info("connector.deleted", connector_id=connector_id)
 
     def _lock(self, connector_id: str) -> trio.Lock:
         return self._locks.setdefault(connector_id, trio.Lock())
 
-    def _changeable(self, connector_id: str, etag: str | None) -> Entry:
+    def _refuse_taken(self, connector_id: Any) -> None:
+        if isinstance(connector_id, str) and connector_id in self._entries:
+            raise ConnectorExists(connector_id)
+
+    async def _changeable(self, connector_id: str, etags: Collection[str] | None) -> Entry:
+        await self._catch_up(connector_id)
         entry = self._entries.get(connector_id)
         if entry is None:
             raise ConnectorGone(connector_id)
         if entry.file is not None:
             raise ConnectorFromFile(connector_id, entry.file)
-        if etag not in {None, entry.etag}:
+        if etags is not None and entry.etag not in etags:
             raise VersionPassed(connector_id)
         return entry
 
-    def _checked(self, settings: ConnectorSettings) -> ItemMapping:
-        """The mapping; :class:`ConfigError` for what only this service knows to be wrong."""
-        mistakes = []
-        if (limit := self._factory.missing_limit(settings)) is not None:
-            mistakes.append(("", "limit", limit))
-        mistakes.extend(target_mistakes(settings, self._refuse_target))
+    async def _catch_up(self, connector_id: str) -> None:
+        """Be as the database is, before anything is touched: the answer to an earlier change may have been lost, and
+        another service may have made one. StorageUnavailable while that cannot be known.
+        """
+        entry = self._entries.get(connector_id)
+        if entry is not None and entry.file is not None:
+            return
+        if await self._keeper.version(connector_id) == (entry.version if entry else None):
+            return
+        log.warning("connector.changed_elsewhere", connector_id=connector_id)
+        if entry is not None:
+            await self._crew.remove(connector_id, drain_seconds=self._drain_seconds)
+            self._drop(connector_id)
+        kept = await self._keeper.opened(connector_id)
+        if kept is not None:
+            self._adopt(usable(kept, self._factory), self._factory.mappings.get(connector_id))
+
+    async def _checked(self, document: Mapping[str, Any], entry: Entry | None) -> tuple[ConnectorSettings, ItemMapping]:
+        """The connector asked for, and its mapping; :class:`ConfigError` with everything that is wrong with it."""
         try:
-            mapping = self._factory.mapping(settings)
+            drafted = requested(document, entry)
+            # Compiling takes a while, and must not keep others waiting.
+            return await trio.to_thread.run_sync(checked, drafted, self._factory, self._refuse_target)
         except ConfigError as error:
-            raise ConfigError(*mistakes, *error.mistakes) from None
-        if mistakes:
-            raise ConfigError(*mistakes)
-        return mapping
-
-    async def _keep(self, settings: ConnectorSettings, store: Callable[..., Awaitable[Definition]]) -> Definition:
-        try:
-            return await self._keep_sealed(settings, store)
-        except KeyRotated:
-            await self._keys.refresh()
-            return await self._keep_sealed(settings, store)
-
-    async def _keep_sealed(
-        self, settings: ConnectorSettings, store: Callable[..., Awaitable[Definition]]
-    ) -> Definition:
-        keyring = self._keys.keyring
-        try:
-            document = sealed(settings, keyring)
-        except CannotSeal as error:
-            raise ConfigError(("", "auth", str(error))) from None
-        named = (settings.connector_id, settings.api_name, settings.source_id)
-        return await store(*named, document, key_id=keyring.key_id)
+            raise with_places_as_said(error, document) from None
 
     @asynccontextmanager
     async def _drained(self, entry: Entry) -> AsyncIterator[None]:
@@ -197,7 +175,7 @@ class Roster:
         connector_id = entry.settings.connector_id
         try:
             await self._crew.remove(connector_id, drain_seconds=self._drain_seconds)
-            with _untorn():
+            with untorn():
                 yield
         except BaseException:
             if self._entries.get(connector_id) is entry:
@@ -207,16 +185,23 @@ class Roster:
     def _put(
         self, settings: ConnectorSettings, mapping: ItemMapping, kept: Definition, *, paused: bool = False
     ) -> Entry:
-        entry = kept_entry(settings, kept)
         self._factory.mappings[settings.connector_id] = mapping
-        if entry.runs:
-            actor = self._factory.connector(settings, mapping, trusted=False)
+        return self._adopt(kept_entry(settings, kept), mapping, paused=paused)
+
+    def _adopt(self, entry: Entry, mapping: ItemMapping | None, *, paused: bool = False) -> Entry:
+        if entry.runs and mapping is not None:
+            actor = self._factory.connector(entry.settings, mapping, trusted=False)
             if paused:
                 actor.pause_nowait()
             entry = replace(entry, actor=actor)
-        self._entries[settings.connector_id] = entry
+        self._entries[entry.settings.connector_id] = entry
         self._start(entry)
         return entry
+
+    def _drop(self, connector_id: str) -> None:
+        del self._entries[connector_id]
+        self._factory.mappings.pop(connector_id, None)
+        self._forget(connector_id)
 
     def _start(self, entry: Entry) -> None:
         if entry.actor is not None:
@@ -224,10 +209,11 @@ class Roster:
                 self._crew.add_nowait(entry.settings.connector_id, entry.actor)
 
 
-@contextmanager
-def _untorn() -> Iterator[None]:
-    """What is being kept is kept whole, though its caller goes away; StorageUnavailable when it takes too long."""
-    with trio.move_on_after(KEEPING_SECONDS, shield=True) as keeping:
-        yield
-    if keeping.cancelled_caught:
-        raise StorageUnavailable(f"PostgreSQL took no change within {KEEPING_SECONDS:g} s")
+def usable(entry: Entry, factory: ActorFactory) -> Entry:
+    """``entry`` with its mapping in force, or with the trouble that this version or these files have with it."""
+    trouble = factory.missing_limit(entry.settings)
+    try:
+        factory.mappings[entry.settings.connector_id] = factory.mapping(entry.settings)
+    except ConfigError as error:
+        trouble = str(error)
+    return replace(entry, trouble=entry.trouble or trouble)

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from .actors.connector import ConnectorActor
+from .actors.socket_connector import SocketConnectorActor
 from .settings import Configuration, ConnectorSettings
 from .settings.decoding import Mistake, convert
 from .settings.destination import destination
@@ -37,12 +38,12 @@ class Entry(Struct, frozen=True, kw_only=True):
     created_at: datetime | None = None
     updated_at: datetime | None = None
     trouble: str | None = None
-    actor: ConnectorActor | None = None
+    actor: ConnectorActor | SocketConnectorActor | None = None
 
     @property
     def runs(self) -> bool:
-        """Whether an actor should poll for it."""
-        return self.settings.enabled and self.settings.kind == "rest" and self.trouble is None
+        """Whether an actor should poll for it, or follow it."""
+        return self.settings.enabled and self.settings.kind in {"rest", "websocket"} and self.trouble is None
 
 
 class Definition(Protocol):

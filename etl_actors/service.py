@@ -18,7 +18,8 @@ import structlog
 import trio
 
 from . import __version__
-from .assembly import Assembly, assemble, compile_expressions, shipped_tables, use_stored_pairs
+from .assembly import Assembly, assemble, shipped_tables, use_stored_pairs
+from .compiling import compile_expressions
 from .doors import open_doors
 from .errors import EtlActorsError, ServiceFailed
 from .factory import Clients
@@ -27,12 +28,12 @@ from .keeping import open_kept
 from .progress import Progress, progress
 from .settings import Configuration, ServiceSettings
 from .sources.exchange import open_client, open_guarded_client
-from .status import StatusBoard
+from .status import StatusBoard, Watch
 from .storage.opening import Storage, open_storage
 from .supervisor import OURS, Supervised
 from .vault.doors import given_first_key
 from .web.app import create_app
-from .web.listener import abort_connections, address_of, open_listener
+from .web.listener import abort_connections, address_of, open_listener, openable
 from .web.server import serve_app
 
 log = structlog.get_logger("service")
@@ -122,8 +123,8 @@ async def serve(
                 head=head,
                 files=files,
             )
-            statuses = _status_board(storage, assembly)
             doors = await open_doors(settings, storage.keys, first_key, host=host, data_dir=data_dir)
+            statuses = _status_board(storage, assembly, doors.doorkeeper)
             app = create_app(
                 reader=storage.reader,
                 statuses=statuses,
@@ -145,10 +146,10 @@ async def serve(
                 serving = partial(serve_app, app, listener, shutdown=drained.wait, grace_seconds=CLOSING_SECONDS)
                 await nursery.start(_serve_web, serving, closed)
                 nursery.start_soon(Supervised("doorkeeper", OURS).run, doors.doorkeeper.run)
-                nursery.start_soon(_stop_on_signal, assembly, settings.server.drain_seconds)
+                await nursery.start(_stop_on_signal, assembly, settings.server.drain_seconds)
                 if storage.embedded is not None:
                     nursery.start_soon(_fail_with_database, storage)
-                nursery.start_soon(_announce, step, address, task_status)
+                nursery.start_soon(_announce, step, address, data_dir, task_status)
                 await assembly.pipeline.run()
                 await _close_web(drained, closed, port)
                 nursery.cancel_scope.cancel()
@@ -164,7 +165,7 @@ def _open_guarded(settings: ServiceSettings) -> AbstractAsyncContextManager[http
     return opening(settings.upstream, __version__)
 
 
-def _status_board(storage: Storage, assembly: Assembly) -> StatusBoard:
+def _status_board(storage: Storage, assembly: Assembly, watch: Watch) -> StatusBoard:
     return StatusBoard(
         roster=assembly.roster,
         pipeline=assembly.pipeline,
@@ -173,6 +174,7 @@ def _status_board(storage: Storage, assembly: Assembly) -> StatusBoard:
         broadcaster=assembly.broadcaster,
         janitor=assembly.janitor,
         surveyors=assembly.surveyors,
+        watch=watch,
         database=storage.statistics,
         version=__version__,
     )
@@ -184,16 +186,20 @@ def _spare_the_collector() -> None:
     gc.freeze()
 
 
-async def _announce(step: Progress, address: str, task_status: trio.TaskStatus[str]) -> None:
+async def _announce(step: Progress, address: str, data_dir: Path, task_status: trio.TaskStatus[str]) -> None:
     step.clear()
     print(f"etl-actors is ready: {address}", flush=True)  # noqa: T201 - the one line stdout is for
-    log.info("service.ready", address=address, page=f"{address}/dashboard")
+    folder = str(Path.cwd() / data_dir)
+    log.info("service.ready", address=address, page=f"{openable(address)}/dashboard", data_dir=folder)
     task_status.started(address)
 
 
-async def _stop_on_signal(assembly: Assembly, drain_seconds: float) -> None:
+async def _stop_on_signal(
+    assembly: Assembly, drain_seconds: float, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
     """The first SIGTERM or Ctrl-C drains; a second one does not wait for it."""
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
         async for number in signals:
             log.info("service.stopping", signal=signal.Signals(number).name, drain_seconds=drain_seconds)
             assembly.pipeline.stop_nowait(drain_seconds)

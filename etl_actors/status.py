@@ -33,6 +33,13 @@ class Roster(Protocol):
     def entries(self) -> Mapping[str, Entry]: ...
 
 
+class Watch(Protocol):
+    """Who looks at the database all the time, whether or not there is anything to store."""
+
+    @property
+    def trouble(self) -> str | None: ...
+
+
 class StatusBoard:
     """Answers the status routes from the statistics of the actors."""
 
@@ -46,6 +53,7 @@ class StatusBoard:
         broadcaster: Broadcaster,
         janitor: Janitor,
         surveyors: tuple[Surveyor, ...],
+        watch: Watch,
         database: Callable[[], dict[str, Any]],
         version: str,
     ) -> None:
@@ -56,6 +64,7 @@ class StatusBoard:
         self._broadcaster = broadcaster
         self._janitor = janitor
         self._surveyors = surveyors
+        self._watch = watch
         self._database = database
         self._version = version
         self._started = trio.current_time()
@@ -72,10 +81,15 @@ class StatusBoard:
             "started_at": iso_time(self._started_at),
             "uptime_seconds": round(trio.current_time() - self._started, 3),
             "connectors": by_state,
+            "stale": self.stale(),
             "actors": msgspec.to_builtins(self._pipeline.actors()),
             "channels": self._pipeline.channel_fill(),
             "loader": msgspec.to_builtins(self._loader.statistics()),
-            "database": self._database() | {"retention": msgspec.to_builtins(self._janitor.statistics())},
+            "database": self._database()
+            | {
+                "last_error": self._watch.trouble or self._loader.statistics().last_error,
+                "retention": msgspec.to_builtins(self._janitor.statistics()),
+            },
             "spool": None,
             "subscribers": msgspec.to_builtins(self._broadcaster.statistics()),
             "symbols": {one.source_id: msgspec.to_builtins(one.statistics()) for one in self._surveyors},
@@ -101,8 +115,7 @@ class StatusBoard:
         transformed = self._transformer.statistics()
         refusal = transformed.refusals.get(connector_id)
         if refusal is not None and not said.get("consecutive_failures"):
-            reason = f"{refusal.elements} elements were rejected: {refusal.reason}"
-            said |= {"last_error": reason, "last_error_at": iso_time(refusal.at)}
+            said |= {"last_error": refusal.described, "last_error_at": iso_time(refusal.at)}
         return {
             "connector_id": connector_id,
             **said,
@@ -113,17 +126,27 @@ class StatusBoard:
         }
 
     def not_ready(self) -> list[str]:
-        """Why the service is not ready; empty when it is."""
+        """Why the service is not ready; empty when it is.
+
+        Everybody may read these, so they say what and not more; ``overview`` has the errors themselves.
+        """
         reasons = []
-        waiting = self._loader.statistics()
-        if waiting.last_error is not None:
-            reasons.append(f"the database does not answer: {waiting.last_error}")
+        if self._loader.statistics().last_error is not None or self._watch.trouble is not None:
+            reasons.append("the database does not answer")
         reasons.extend(
-            f"{actor.name} is {actor.state}: {actor.last_error}"
+            f"{actor.name} is {actor.state}"
             for actor in self._pipeline.actors()
             if ":" not in actor.name and actor.state not in {"running", "finished"}
         )
         return reasons
+
+    def stale(self) -> list[str]:
+        """The connectors that brought nothing fresh for as long as they may."""
+        return [
+            connector_id
+            for connector_id, entry in self._roster.entries.items()
+            if entry.actor is not None and entry.actor.statistics().stale
+        ]
 
     def _describe(self, entry: Entry) -> dict[str, Any]:
         settings = entry.settings

@@ -18,12 +18,14 @@ from ..errors import PollFailed, StorageUnavailable
 from ..messages import Claim, Extracted
 from ..settings import ConnectorSettings
 from .connector_alarm import Alarm
+from .connector_condition import Signs, condition_of, state_of
 from .connector_diary import Diary
 from .connector_intake import Intake
 from .connector_needs import Backoff, Claiming, Decode, Inspector, Ledger, Limit, Source, Unlimited
 from .connector_pages import read_pages
-from .connector_status import ConnectorStatistics, State, Tally
+from .connector_status import ConnectorStatistics, Tally
 from .connector_sweep import Sweep
+from .notices import Condition, Notices
 from .schedule import Ticks
 
 __all__ = ["Backoff", "Claiming", "ConnectorActor", "ConnectorStatistics", "Decode", "Inspector", "Limit", "Source"]
@@ -33,7 +35,10 @@ SETTLING_SECONDS = 60.0
 
 
 class ConnectorActor:
-    """One connector. The object outlives a crash of :meth:`run`, so its counts and a pause do too."""
+    """One connector. The object outlives a crash of :meth:`run`, so its counts and a pause do too.
+
+    ``unmapped(connector_id)`` says why nothing of its newest answer could be mapped, if nothing could.
+    """
 
     def __init__(
         self,
@@ -48,6 +53,7 @@ class ConnectorActor:
         ledger: Ledger | None = None,
         stagger_seconds: float = 0.0,
         grace_seconds: float = 5.0,
+        unmapped: Callable[[str], str | None] = lambda connector_id: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.connector_id = connector.connector_id
@@ -64,21 +70,34 @@ class ConnectorActor:
         self._tally = Tally()
         self._diary = Diary(connector.connector_id)
         self._running = self._claimed = False
+        self._crashed: str | None = None
+        self._ended: str | None = None
+        self._unmapped = unmapped
+        self._notices = Notices(
+            self.connector_id,
+            look=self._condition,
+            stale_at=lambda: self._tally.stale_at(self._connector.stale_after_seconds),
+            epoch=lambda: self._intake.epoch,
+            ledger=ledger,
+            now=now,
+        )
 
     async def run(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
         """Until cancelled. ``extracted_send`` is this incarnation's own clone and is closed at the end."""
         with extracted_send:
-            self._running = True
+            self._running, self._crashed, self._ended = True, None, None
             self._tally.began()
             self._alarm.due = trio.current_time()
             try:
-                self._intake.begin(await self._wait_claimed())
-                self._limit.join(self.connector_id, self._connector.interval_seconds, self._connector.cost)
-                self._claimed = True
-                await self._keep_polling(extracted_send)
+                await self._notices.tell_beside(self._claim_and_poll, extracted_send)
+            except Exception as error:
+                self._crashed = f"it crashed ({type(error).__name__}) and is started again"
+                self._tally.troubled(self._now(), self._crashed)
+                raise
             finally:
                 self._running = self._claimed = False
                 self._limit.leave(self.connector_id)
+                await self._notices.say_last(extracted_send)
 
     @property
     def paused(self) -> bool:
@@ -90,6 +109,14 @@ class ConnectorActor:
         """The epoch it reads under; 0 before its first claim."""
         return self._intake.epoch
 
+    def look_again_nowait(self) -> None:
+        """What is known of its answers elsewhere may have changed: whether they can be mapped."""
+        self._notices.look_again_nowait()
+
+    def part_nowait(self, reason: str) -> None:
+        """It is about to be ended for good, for this reason, which is said."""
+        self._ended = reason
+
     def trigger_nowait(self) -> None:
         """Poll now, once, while paused too; the schedule stays as it is, and the provider's limit counts."""
         self._alarm.trigger()
@@ -98,17 +125,19 @@ class ConnectorActor:
         """No more polls until resumed; one that is under way is finished."""
         if self._alarm.pause(True):
             self._diary.paused(True)
+            self._notices.look_again_nowait()
 
     def resume_nowait(self) -> None:
         """Polls again: at once when a tick went by meanwhile."""
         if self._alarm.pause(False):
             self._diary.paused(False)
+            self._notices.look_again_nowait()
 
     def statistics(self) -> ConnectorStatistics:
         """A snapshot."""
         tally = self._tally
         return ConnectorStatistics(
-            state=self._state(),
+            state=state_of(self._signs()),
             last_success=tally.last_success,
             last_error=tally.last_error,
             last_error_at=tally.last_error_at,
@@ -123,6 +152,14 @@ class ConnectorActor:
             stale=tally.stale(self._connector.stale_after_seconds),
         )
 
+    async def _claim_and_poll(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
+        claim = await self._wait_claimed()
+        self._intake.begin(claim)
+        self._notices.begin(claim.told)
+        self._limit.join(self.connector_id, self._connector.interval_seconds, self._connector.cost)
+        self._claimed = True
+        await self._keep_polling(extracted_send)
+
     async def _wait_claimed(self) -> Claim:
         if self._ledger is not None:
             # What an incarnation before read is stored under its epoch, which a claim would end.
@@ -135,6 +172,7 @@ class ConnectorActor:
                 reason = f"waiting for the database: {error}"
                 self._tally.troubled(self._now(), reason)
                 self._diary.claim_failed(reason)
+                self._notices.look_again_nowait()
                 await trio.sleep(CLAIM_RETRY_SECONDS)
 
     async def _keep_polling(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
@@ -172,9 +210,11 @@ class ConnectorActor:
             self._tally.succeeded(self._now(), latency, unchanged=not sent)
             self._diary.pages_left(sweep.cut)
         self._diary.throttling(self._limit.throttled(self.connector_id), self._interval())
+        self._notices.look_again_nowait()
         return hold
 
     async def _admit(self) -> None:
+        self._notices.look_again_nowait()  # the gate may be held because of another connector
         await self._limit.admit(self._connector.cost)
 
     def _failed(self, failure: PollFailed) -> float:
@@ -191,14 +231,30 @@ class ConnectorActor:
             return self._connector.interval_seconds
         return self._limit.effective_interval(self.connector_id)
 
-    def _state(self) -> State:
-        if not self._running:
-            return "stopped"
-        if self._alarm.paused:
-            return "paused"
-        if self._tally.failures or (not self._claimed and self._tally.last_error):
-            return "failing"
-        return "throttled" if self._limit.throttled(self.connector_id) else "running"
+    def _signs(self) -> Signs:
+        tally, after = self._tally, self._connector.stale_after_seconds
+        return Signs(
+            running=self._running,
+            paused=self._alarm.paused,
+            failing=bool(tally.failures or (not self._claimed and tally.last_error)),
+            throttled=self._limit.throttled(self.connector_id),
+            last_error=tally.last_error,
+            unmapped=self._unmapped(self.connector_id),
+            crashed=self._crashed,
+            ended=self._ended,
+            interval_seconds=self._interval(),
+            held_seconds=self._limit.held_seconds(),
+            stale_after_seconds=after if tally.stale(after) else None,
+        )
+
+    def _condition(self) -> Condition | None:
+        signs = self._signs()
+        condition = condition_of(signs)
+        if condition.state == "stopped":
+            return condition if self._ended is not None else None
+        # Whether it runs well is known with its first answer.
+        unknown = condition.state in {"running", "throttled"} and not condition.stale and not self._tally.polls
+        return None if unknown else condition
 
     def _next_poll(self) -> datetime | None:
         if not self._running or self._alarm.paused:

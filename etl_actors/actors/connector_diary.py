@@ -17,6 +17,7 @@ class Diary:
     def __init__(self, connector_id: str) -> None:
         self._connector_id = connector_id
         self._trouble: str | None = None
+        self._refusal: str | None = None
         self._throttled = False
         self._cut = False
 
@@ -59,6 +60,17 @@ class Diary:
         if cut and not self._cut:
             log.warning("connector.pages_left", connector_id=self._connector_id, setting="pagination.max_pages")
         self._cut = cut
+
+    def frame_refused(self, reason: str) -> None:
+        """A frame of a stream was kept as rejected; a warning when the reason is new."""
+        kind = _FIGURES.sub("#", reason)
+        tell = log.debug if kind == self._refusal else log.warning
+        self._refusal = kind
+        tell("connector.frame_refused", connector_id=self._connector_id, reason=reason)
+
+    def socket_replaced(self) -> None:
+        """A new socket took the place of the old one."""
+        log.info("connector.socket_replaced", connector_id=self._connector_id)
 
     def paused(self, paused: bool) -> None:
         """Somebody paused it, or let it go on."""

@@ -1,8 +1,7 @@
 """From a reading to an :class:`~etl_actors.messages.Extracted` that the next room has accepted.
 
 An answer that was read whole is accepted and must not be lost, so a cancellation does not reach the work on it, and the
-sending is finished on borrowed time: whoever cancels us keeps the next rooms running until they are dry. Only when they
-take nothing for ``grace_seconds`` either is the answer given up, and said so.
+sending is finished on borrowed time (see ``handing_on``).
 
 The checkpoint advances when the message is accepted and not before, so that an answer that was not is asked for again.
 """
@@ -13,7 +12,6 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import structlog
 import trio
 from msgspec.structs import replace
 from uuid_utils.compat import uuid7
@@ -25,8 +23,7 @@ from .connector_digests import page_digest, with_page_digest
 from .connector_needs import Decode, Inspector, Ledger
 from .connector_place import without_page
 from .connector_sweep import Sweep, count_elements
-
-log = structlog.get_logger("connector")
+from .handing_on import hand_on
 
 T = TypeVar("T")
 
@@ -69,7 +66,7 @@ class Intake:
         document.
         """
         with trio.CancelScope(shield=True):
-            if sweep.in_pages and await _beside(reading.body, sweep.repeats):
+            if sweep.in_pages and await beside(reading.body, sweep.repeats):
                 self.settle(sweep)
                 return False
             digest, number = await self._digest(reading.body), sweep.number
@@ -102,7 +99,7 @@ class Intake:
         reported.
         """
         try:
-            document = await _beside(reading.body, self._decode)
+            document = await beside(reading.body, self._decode)
             elements, onward = 0, Onward()
             if self._inspector is not None:
                 said = self._inspector.provider_error(document)
@@ -113,7 +110,7 @@ class Intake:
                     elements = count_elements(document, mapped if self._connector.items is not None else None)
                 if sweep.reads_on:
                     read = self._inspector.onward
-                    onward = await _beside(reading.body, lambda _: read(document))
+                    onward = await beside(reading.body, lambda _: read(document))
         except PayloadRefused as error:
             return None, str(error)
         sweep.turn(elements, onward, reading.next_link)
@@ -132,7 +129,7 @@ class Intake:
     async def _digest(self, body: bytes) -> bytes | None:
         if self._connector.store != "changed":
             return None
-        return await _beside(body, lambda whole: hashlib.sha256(whole).digest())
+        return await beside(body, lambda whole: hashlib.sha256(whole).digest())
 
     async def _send(
         self,
@@ -154,26 +151,10 @@ class Intake:
             document=document,
             refusal=refusal,
         )
-        if self._ledger is not None:
-            self._ledger.accept(extracted.extraction_id, extracted.connector_id)
-        try:
-            await extracted_send.send(extracted)
-        except trio.Cancelled:
-            # Nothing was sent yet: trio's channels either accept a value or raise.
-            with trio.move_on_after(self._grace_seconds, shield=True) as grace:
-                await extracted_send.send(extracted)
-            if grace.cancelled_caught:
-                if self._ledger is not None:
-                    self._ledger.withdraw(extracted.extraction_id)
-                log.error(
-                    "connector.answer_given_up",
-                    connector_id=self._connector.connector_id,
-                    waited_seconds=self._grace_seconds,
-                )
-            raise
+        await hand_on(extracted, extracted_send, ledger=self._ledger, grace_seconds=self._grace_seconds)
         self.checkpoint = checkpoint
 
 
-async def _beside(body: bytes, work: Callable[[bytes], T]) -> T:
+async def beside(body: bytes, work: Callable[[bytes], T]) -> T:
     """``work(body)``, in a worker thread when the body is large."""
     return work(body) if len(body) < _LARGE_BYTES else await trio.to_thread.run_sync(work, body)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from datetime import datetime
-from math import ceil
+from math import ceil, inf
 from typing import Literal
 
 import trio
@@ -70,6 +70,13 @@ class Tally:
         self._asked_until = None
         self._latencies.append(latency_seconds * 1000)
 
+    def heard(self, at: datetime) -> None:
+        """A frame came."""
+        self.failures = 0
+        self.last_success = at
+        self._fresh_since = trio.current_time()
+        self._asked_until = None
+
     def failed(self, at: datetime, reason: str, retry_after: float | None) -> None:
         """A poll brought none."""
         self.polls += 1
@@ -88,10 +95,16 @@ class Tally:
         return left if left > 0 else None
 
     def stale(self, after_seconds: float | None) -> bool:
-        """Whether the last success, or the start, is longer ago than is said to be fresh."""
+        """Whether the last success, or the start, is as long ago as is said to be stale."""
         if after_seconds is None or self._fresh_since is None:
             return False
-        return trio.current_time() - self._fresh_since > after_seconds
+        return trio.current_time() >= self._fresh_since + after_seconds
+
+    def stale_at(self, after_seconds: float | None) -> float:
+        """The moment at which it will be stale if nothing comes; infinity when it never is, or is already."""
+        if after_seconds is None or self._fresh_since is None or self.stale(after_seconds):
+            return inf
+        return self._fresh_since + after_seconds
 
     def latency_ms(self, share: float) -> float | None:
         """The latency that ``share`` of the remembered polls did not exceed."""

@@ -22,11 +22,13 @@ from ..keys import KEY_FORM, Caller, KeyRecord, digest_of
 log = structlog.get_logger("doorkeeper")
 
 EVERY_SECONDS = 1.0
-# How long whoever shows an unknown key waits for the database.
+# How long a look may take, and how long whoever shows an unknown key waits for one.
 LOOK_SECONDS = 3.0
 # The last use of a key is written down once in so long at most.
 USE_SECONDS = 60.0
 FIRST_KEY_ID = 0
+
+_SILENT = f"PostgreSQL did not answer within {LOOK_SECONDS:g} s"
 
 
 class Store(Protocol):
@@ -64,9 +66,17 @@ class Doorkeeper:
         self._looking = trio.Lock()
         self._begun = 0
         self._finished = 0
+        self._look_began: float | None = None
         self._trouble: str | None = None
         self._used: dict[int, datetime] = {}
         self._noted: dict[int, datetime] = {}
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the database does not answer; None when it does, as far as the looks of every second can tell."""
+        if self._look_began is not None and trio.current_time() - self._look_began > LOOK_SECONDS:
+            return _SILENT
+        return self._trouble
 
     def recognise_nowait(self, key: str) -> Caller | None:
         """Whose key this is, from memory; None when memory does not tell.
@@ -92,7 +102,7 @@ class Doorkeeper:
             with trio.move_on_after(LOOK_SECONDS) as scope:
                 await self.look()
             if scope.cancelled_caught:
-                raise StorageUnavailable(f"PostgreSQL did not answer within {LOOK_SECONDS:g} s")
+                raise StorageUnavailable(_SILENT)
             found = self.recognise_nowait(key)
         return found
 
@@ -134,17 +144,26 @@ class Doorkeeper:
                 self._tell_ended()
 
     async def _look(self) -> None:
+        self._look_began = trio.current_time()
         try:
-            records = await self._store.active()
+            records = await self._read()
         except StorageUnavailable as error:
             if self._trouble is None:
                 log.warning("doorkeeper.keys_unreachable", error=str(error), known=len(self._by_digest))
             self._trouble = str(error)
             return
+        finally:
+            self._look_began = None
         if self._trouble is not None:
             log.info("doorkeeper.keys_reachable")
         self._trouble = None
         self._learn(records)
+
+    async def _read(self) -> list[KeyRecord]:
+        """A server that hangs says nothing by itself, so its silence is measured here."""
+        with trio.move_on_after(LOOK_SECONDS):
+            return await self._store.active()
+        raise StorageUnavailable(_SILENT)
 
     def _learn(self, records: list[KeyRecord]) -> None:
         self._by_id = {FIRST_KEY_ID: self._first} | {

@@ -45,6 +45,11 @@ class Refusal(Struct, frozen=True, kw_only=True):
     nothing_left: bool
     at: datetime
 
+    @property
+    def described(self) -> str:
+        """One sentence."""
+        return f"{self.elements} elements were rejected: {self.reason}"
+
 
 class TransformerStatistics(Struct, frozen=True, kw_only=True):
     """Counts by connector since the start.
@@ -60,11 +65,21 @@ class TransformerStatistics(Struct, frozen=True, kw_only=True):
 
 
 class Transformer:
-    """Maps extractions; ``mapper_of(connector_id)`` gives the mapping that is in force for a connector."""
+    """Maps extractions; ``mapper_of(connector_id)`` gives the mapping that is in force for a connector.
 
-    def __init__(self, mapper_of: Callable[[str], ItemMapper], encode: Callable[[Any], bytes]) -> None:
+    ``on_verdict(connector_id)`` is called when :meth:`unmapped` changes.
+    """
+
+    def __init__(
+        self,
+        mapper_of: Callable[[str], ItemMapper],
+        encode: Callable[[Any], bytes],
+        *,
+        on_verdict: Callable[[str], None] = lambda connector_id: None,
+    ) -> None:
         self._mapper_of = mapper_of
         self._encode = encode
+        self._on_verdict = on_verdict
         self._items: dict[str, int] = {}
         self._rejected: dict[str, int] = {}
         self._refusals: dict[str, Refusal] = {}
@@ -78,6 +93,11 @@ class Transformer:
             refusals=dict(self._refusals),
             warnings=dict(self._warnings),
         )
+
+    def unmapped(self, connector_id: str) -> str | None:
+        """Why nothing of a connector's newest answer could be mapped; None when something could."""
+        refusal = self._refusals.get(connector_id)
+        return None if refusal is None or not refusal.nothing_left else refusal.described
 
     def forget(self, connector_id: str) -> None:
         """The connector is gone: what was counted of it is not the next one's of that id."""
@@ -113,7 +133,10 @@ class Transformer:
             items, rejected = [], [_reject(extracted, extracted.body, refusal)]
         if extracted.kind != "notice":
             self._count(extracted.connector_id, items, rejected)
+            before = self.unmapped(extracted.connector_id) is None
             self._note(extracted, items, rejected)
+            if before != (self.unmapped(extracted.connector_id) is None):
+                self._on_verdict(extracted.connector_id)
             if refusal is None:
                 self._warn(extracted.connector_id, mapper, items)
         return Transformed(

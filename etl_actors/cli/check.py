@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from ..settings.files import read_configuration
 from .serve import config_option
 
 EXAMPLES = """
@@ -22,16 +21,25 @@ Examples:
 @config_option
 def check(config: Path) -> None:
     """Validate a config folder without starting, and print its call budget. Exit code 0 when sound, 2 when not."""
-    from ..assembly import compile_expressions  # --help need not wait for all of it
-    from ..budget import Budget, budget
+    from ..budget import Budget, budget  # --help need not wait for all of it
+    from ..compiling import read_sound_configuration
+    from ..doors import keys_required
+    from ..storage.opening import parse_address
 
-    configuration = read_configuration(config, os.environ)
-    compile_expressions(configuration, {})
+    configuration = read_sound_configuration(config, os.environ)
+    service = configuration.service
+    parse_address(service.database.url.reveal())
+    if "*" in service.server.cors_origins and not keys_required(service, service.server.host):
+        click.secho("[server] cors_origins: '*' counts only where keys are asked for; name the pages", fg="yellow")
     enabled = sum(one.enabled for one in configuration.connectors)
     click.secho(f"{config}: sound, {enabled} of {len(configuration.connectors)} connectors enabled", fg="green")
     found: Budget = budget(configuration)
-    if not found.connectors:
+    followed = [one.connector_id for one in configuration.connectors if one.enabled and one.kind == "websocket"]
+    if followed:
+        click.echo(f"followed over WebSocket, and not in the estimates: {', '.join(followed)}")
+    if not found.connectors and not followed:
         click.secho(f"nothing is polled: no connector is enabled in {config / 'connectors'}/*.toml", fg="yellow")
+    if not found.connectors:
         return
     click.echo()
     click.secho(
@@ -44,6 +52,8 @@ def check(config: Path) -> None:
             f"{one.calls('minute'):>11.4g}{one.calls('hour'):>12,.0f}{one.calls('month'):>13,.0f}"
             f"{one.gigabytes_a_day:>9.3f}{' (assumed)' if one.assumed else ''}"
         )
+    if any(one.assumed for one in found.connectors):
+        click.echo("(assumed): give the connector expected_response_bytes and expected_items for a figure of its own")
     if any(one.pagination is not None and one.enabled for one in configuration.connectors):
         click.echo("where a list comes in pages, one page a poll is counted")
     if found.limits:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+import socket
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from ..errors import UsageError
-from ..keys import LONGEST_DAYS, SCOPES, KeyRecord, Scope, name_mistake, new_key
+from ..keys import LONGEST_DAYS, LONGEST_NAME, SCOPES, KeyRecord, Scope, name_mistake, new_key
 from ..wire import iso_time
 from .serve import config_option, data_dir_option
 from .visit import visit
@@ -46,6 +49,7 @@ REVOKE_EXAMPLES = """
 \b
 Examples:
   etl-actors keys revoke 3                       keys list tells the ids
+  etl-actors keys revoke grafana
 """
 
 
@@ -57,13 +61,14 @@ def keys() -> None:
 @keys.command(epilog=CREATE_EXAMPLES)
 @config_option
 @data_dir_option
-@click.option("--name", default="", help="What or who the key is for.")
+@click.option("--name", help="What or who the key is for.  [default: who makes it, where]")
 @click.option("--scope", type=click.Choice(SCOPES), default="read", show_default=True, help="Each includes the former.")
 @click.option(
     "--expires-days", type=click.FloatRange(0, LONGEST_DAYS, min_open=True), help="Let it end after so many days."
 )
-def create(config: Path, data_dir: Path, name: str, scope: Scope, expires_days: float | None) -> None:
+def create(config: Path, data_dir: Path, name: str | None, scope: Scope, expires_days: float | None) -> None:
     """Make a key and print it, this once: of a key only its SHA-256 is kept."""
+    name = _maker() if name is None else name
     mistake = name_mistake(name)
     if mistake is not None:
         raise UsageError(f"--name: {mistake}")
@@ -89,8 +94,9 @@ def list_(config: Path, data_dir: Path) -> None:
         return await book.every()
 
     found = _visit(config, data_dir, read)
+    first = "ETL_ADMIN_KEY, or admin.key in the data folder"
     if not found:
-        click.echo("no keys yet but the first one: ETL_ADMIN_KEY, or admin.key in the data folder")
+        click.echo(f"no keys yet but the first one: {first}")
         return
     now = datetime.now(UTC)
     columns = ("id", "name", "scope", "begins", "state", "created", "expires", "last used")
@@ -105,22 +111,50 @@ def list_(config: Path, data_dir: Path) -> None:
     click.secho(_line(columns, widths), bold=True)
     for record, row in zip(found, rows, strict=True):
         click.secho(_line(row, widths), dim=not record.is_active(now))
+    click.echo(f"and the first key, scope admin, which is in no list: {first}", err=True)
 
 
 @keys.command(epilog=REVOKE_EXAMPLES)
 @config_option
 @data_dir_option
-@click.argument("key_id", metavar="ID", type=click.IntRange(1, 2**63 - 1))
-def revoke(config: Path, data_dir: Path, key_id: int) -> None:
-    """End a key. A running service refuses it within a second, and closes the sockets that were opened with it."""
+@click.argument("key", metavar="ID|NAME")
+def revoke(config: Path, data_dir: Path, key: str) -> None:
+    """End a key, named by its id or, where only one that is active has it, by its name.
+
+    A running service refuses it within a second, and closes the sockets that were opened with it.
+    """
 
     async def end(book: KeyBook) -> KeyRecord | None:
-        return await book.revoke(key_id)
+        return await book.revoke(_meant(key, await book.every()))
 
     record = _visit(config, data_dir, end)
-    if record is None:
-        raise UsageError(f"there is no key {key_id}; etl-actors keys list shows which there are")
+    if record is None:  # forgotten between the two questions
+        raise UsageError(f"there is no key {key} any more")
     click.echo(f"revoked key {record.id}{f' ({record.name})' if record.name else ''}, which begins with {record.hint}")
+
+
+def _meant(key: str, known: list[KeyRecord]) -> int:
+    """The id of the key that is meant by its id or its name."""
+    if any(str(one.id) == key for one in known):
+        return int(key)
+    now = datetime.now(UTC)
+    named = [one for one in known if one.name == key and one.is_active(now)]
+    if len(named) > 1:
+        ids = ", ".join(str(one.id) for one in named)
+        raise UsageError(f"{len(named)} keys are named {key!r}: say which by its id ({ids})")
+    if not named:
+        raise UsageError(f"there is no key {key}; etl-actors keys list shows which there are")
+    return named[0].id
+
+
+def _maker() -> str:
+    """``ada@workshop``: who may be asked about a key that nobody named."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # an account without a name
+        user = str(os.getuid())
+    made_by = f"{user}@{socket.gethostname()}"[:LONGEST_NAME]
+    return made_by if name_mistake(made_by) is None else ""
 
 
 def _visit(config: Path, data_dir: Path, ask: Callable[[KeyBook], Awaitable[T]], *, may_create: bool = False) -> T:

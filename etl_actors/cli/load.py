@@ -35,7 +35,8 @@ TYPES[".jsonl"] = TYPES[".ndjson"]
 def load(files: tuple[Path, ...], url: str | None, key_file: Path | None) -> None:
     """Upload CSV, JSON or NDJSON files into a running service, and say how many rows each of them stored.
 
-    Exit code 1 when a file was not stored; the others are.
+    Exit codes: 0 every file was stored, though bad rows may have been left out (they are told by line); 1 one was not
+    stored (the others are), or no service answers; 2 a file cannot be read, and nothing was sent.
     """
     for file in files:
         must_be_readable(file)
@@ -64,6 +65,8 @@ def must_be_readable(file: Path) -> None:
     try:
         if not file.exists():
             raise UsageError(f"{file}: there is no such file")
+        if file.is_dir():
+            raise UsageError(f"{file}: this is a folder; name the files in it, such as {file / '*.csv'}")
         if not file.is_file():
             raise UsageError(f"{file}: only a regular file can be uploaded")
         with file.open("rb"):

@@ -18,6 +18,7 @@ EXAMPLES = """
 \b
 Examples:
   etl-actors rekey                       the key is a file of the data folder: it gets a successor
+  ENCRYPTION_KEY_NEW=… etl-actors rekey  from the file of the data folder to a key of yours
   ENCRYPTION_KEY=… ENCRYPTION_KEY_NEW=… etl-actors rekey
   ENCRYPTION_KEY_FILE=old ENCRYPTION_KEY_NEW_FILE=new etl-actors rekey --config /etc/etl-actors
   ENCRYPTION_KEY_NEW="base64:$(openssl rand -base64 32)"     makes a key of 32 random bytes
@@ -40,6 +41,8 @@ def rekey(config: Path, data_dir: Path) -> None:
         return await move_secrets(pool, data_dir, os.environ)
 
     key_id, moved = visit(config, data_dir, move)
-    click.secho(f"moved to key {key_id}: the secrets of {moved} connectors", fg="green")
-    if any(os.environ.get(name) for name in ("ENCRYPTION_KEY", "ENCRYPTION_KEY_FILE")):
+    whose = "1 connector" if moved == 1 else f"{moved} connectors"
+    click.secho(f"moved to key {key_id}: the secrets of {whose}", fg="green")
+    names = ("ENCRYPTION_KEY", "ENCRYPTION_KEY_NEW")
+    if any(os.environ.get(name) or os.environ.get(f"{name}_FILE") for name in names):
         click.echo("a running service goes on; set ENCRYPTION_KEY to the new key before its next start")

@@ -12,7 +12,6 @@ import click
 import platformdirs
 
 from ..logs import configure_logs
-from ..settings.files import read_configuration
 from ..shipped import shipped_config
 
 EXAMPLES = """
@@ -30,7 +29,7 @@ data_dir_option = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     envvar="ETL_DATA_DIR",
     default=lambda: platformdirs.user_data_path("etl-actors"),
-    show_default="the user's data folder",
+    show_default=f"{platformdirs.user_data_path('etl-actors')}",
     help="Where data lives (also ETL_DATA_DIR).",
 )
 
@@ -66,9 +65,10 @@ config_option = click.option(
 @service_options
 def serve(config: Path, data_dir: Path, host: str | None, port: int | None) -> None:
     """Run the service: connectors, loader, REST, /ws and dashboard in one process."""
+    from ..compiling import read_sound_configuration  # --help need not wait for all of it
     from ..service import run_until_stopped
-    from ..service import serve as run  # --help need not wait for all of it
+    from ..service import serve as run
 
-    configuration = read_configuration(config, os.environ)
+    configuration = read_sound_configuration(config, os.environ)
     configure_logs(debug=configuration.service.logging.debug)
     run_until_stopped(partial(run, configuration, data_dir=data_dir, host=host, port=port))

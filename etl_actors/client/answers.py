@@ -24,11 +24,11 @@ def asking(service: Service) -> Iterator[None]:
         raise ServiceUnreachable(
             f"no service answers at {_shown(service.url)} ({_reason(error)}); `etl-actors serve` starts one,"
             " and ETL_URL (--url on the command line) names another"
-        ) from error
-    except httpx.TimeoutException as error:
-        raise RequestFailed(f"the service at {_shown(service.url)} did not answer in time") from error
+        ) from None  # what the libraries tell beyond the reason is their own history
+    except httpx.TimeoutException:
+        raise RequestFailed(f"the service at {_shown(service.url)} did not answer in time") from None
     except httpx.HTTPError as error:
-        raise RequestFailed(f"the connection to {_shown(service.url)} broke off: {_reason(error)}") from error
+        raise RequestFailed(f"the connection to {_shown(service.url)} broke off: {_reason(error)}") from None
 
 
 def refusal(response: httpx.Response) -> RequestFailed:

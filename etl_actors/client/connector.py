@@ -3,12 +3,15 @@
     connector = RestConnector(id="my_api", name="My API", url="https://api.example.com/data", auth_type="api_key",
                               auth_value="…")
     stored = await connector.save()
+    connector.interval_seconds = 30
+    await connector.save()
 
 ``ETL_URL`` says where the service is, ``ETL_API_KEY`` with which key it is asked.
 """
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,16 +21,22 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from ..errors import ConfigError
+from ..errors import RequestFailed
 from ..settings.connector import ConnectorSettings
-from ..settings.decoding import Mistake, convert
-from ..settings.mistakes import connector_mistakes
-from ..settings.original_names import translated_names
+from ..settings.original_names import schema_name
 from .address import Service, find_service
 from .answers import asking, foreign, json_of, refusal
+from .definition import changed_definition, checked_definition
 
 TIMEOUT_SECONDS = 30
 ROUTE = "/api/connectors"
+
+_DEFAULTS: dict[str, Any] = {
+    field.name: None
+    if field.required
+    else msgspec.to_builtins(field.default if field.default is not msgspec.NODEFAULT else field.default_factory())
+    for field in msgspec.structs.fields(ConnectorSettings)
+}
 
 
 class Connector:
@@ -42,24 +51,57 @@ class Connector:
     kind: ClassVar[str]
 
     def __init__(self, **definition: Any) -> None:
-        self._definition = _checked(type(self).__name__, self.kind, definition)
+        self._definition = checked_definition(type(self).__name__, self.kind, definition)
+        self._etag: str | None = None  # that of the stored one that this was made from
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(connector_id={self.connector_id!r})"
+
+    def __getattr__(self, name: str) -> Any:
+        """A setting, its default where it was not given; of tables, a copy."""
+        key = schema_name(name)
+        if key not in _DEFAULTS:
+            raise AttributeError(f"{type(self).__name__}: {name}: no connector has such a setting")
+        return copy.deepcopy(self._definition.get(key, _DEFAULTS[key]))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """``connector.interval_seconds = 9``; saved with the next :meth:`save`."""
+        if name.startswith("_"):
+            super().__setattr__(name, value)
+        else:
+            self.change(**{name: value})
 
     @property
     def connector_id(self) -> str:
         """Its id in the service."""
         return str(self._definition["connector_id"])
 
+    def change(self, **settings: Any) -> None:
+        """Other settings, all of them or, with :class:`~etl_actors.errors.ConfigError`, none; :meth:`save` sends them.
+
+        The names are those of the class. A new ``auth`` replaces the old one; an id cannot be changed.
+        """
+        self._definition = changed_definition(type(self).__name__, self.kind, self._definition, settings)
+
     async def save(self) -> dict[str, Any]:
-        """Make the connector, or replace the one with this id; the stored one, with its secrets as ``***``."""
+        """Make the connector, or replace the one with this id; the stored one, with its secrets as ``***``.
+
+        One that was loaded or saved before replaces only what it knows of: when somebody else has changed it since,
+        :class:`~etl_actors.errors.RequestFailed` with ``status`` 412, and nothing is changed.
+        """
         body = msgspec.json.encode(self._definition)
         async with _asked() as client:
-            response = await client.post(ROUTE, content=body)
-            if response.status_code == 409:  # the id is taken
-                response = await client.put(self._path(), content=body)
-            return _object(response)
+            if self._etag is not None:
+                response = await client.put(self._path(), content=body, headers={"If-Match": self._etag})
+                if response.status_code == 412:
+                    raise _changed_meanwhile(self)
+            else:
+                response = await client.post(ROUTE, content=body)
+                if response.status_code == 409:  # the id is taken
+                    response = await client.put(self._path(), content=body)
+            stored = _object(response)
+            self._etag = response.headers.get("ETag")
+            return stored
 
     async def delete(self) -> None:
         """Take the connector out of the service; what it stored stays until retention."""
@@ -67,6 +109,7 @@ class Connector:
             response = await client.delete(self._path())
             if not response.is_success:
                 raise refusal(response)
+            self._etag = None
 
     async def status(self) -> dict[str, Any]:
         """How it is: state, last success, last error, next poll and more."""
@@ -77,8 +120,11 @@ class Connector:
     async def load(cls, connector_id: str) -> Self:
         """The stored connector. Its secrets are ``***``; saved again like this, the stored ones are kept."""
         async with _asked() as client:
-            stored = _object(await client.get(f"{ROUTE}/{quote(connector_id, safe='')}"))
-        return cls(**{key: stored[key] for key in ConnectorSettings.__struct_fields__ if key in stored})
+            response = await client.get(f"{ROUTE}/{quote(connector_id, safe='')}")
+            stored = _object(response)
+        loaded = cls(**{key: stored[key] for key in ConnectorSettings.__struct_fields__ if key in stored})
+        loaded._etag = response.headers.get("ETag")
+        return loaded
 
     def _path(self) -> str:
         return f"{ROUTE}/{quote(self.connector_id, safe='')}"
@@ -96,23 +142,13 @@ class WebSocketConnector(Connector):
     kind = "websocket"
 
 
-def _checked(name: str, kind: str, definition: dict[str, Any]) -> dict[str, Any]:
-    """The definition under the schema's names, as plain JSON values; :class:`ConfigError` with every mistake."""
-    document = {"kind": kind, **translated_names(definition, file=name)}
-    mistakes: list[Mistake] = []
-    if document["kind"] != kind:
-        mistakes.append((name, "kind", f"a {name} is of kind {kind!r}; leave it out"))
-    try:
-        plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(document))
-        checked = msgspec.json.decode(msgspec.json.encode(document))
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ConfigError(*mistakes, (name, "(arguments)", f"these are no JSON values: {error}")) from None
-    settings = convert(checked, ConnectorSettings, name, mistakes)
-    if settings is not None:
-        mistakes.extend((name, key, reason) for key, reason in connector_mistakes(settings))
-    if mistakes:
-        raise ConfigError(*((file, "(arguments)" if "(" in key else key, why) for file, key, why in mistakes))
-    return plain
+def _changed_meanwhile(connector: Connector) -> RequestFailed:
+    name = f"{type(connector).__name__}.load({connector.connector_id!r})"
+    return RequestFailed(
+        f"connector {connector.connector_id!r} was changed by somebody else since it was loaded or saved here, and"
+        f" nothing was replaced: get it again with {name} and repeat the change",
+        status=412,
+    )
 
 
 @asynccontextmanager

@@ -22,7 +22,7 @@ import trio
 from ..errors import NoRoom
 from ..messages import StoredFile
 from .arrival import Arrival, Store
-from .folder import PROCESSED, UPLOADS, Part, abandoned, check_room, disk_errors, make_folders, sync_folder
+from .folder import PROCESSED, UPLOADS, Part, abandoned, check_room, discard, make_folders, sync_folder, withdraw
 
 log = structlog.get_logger("files")
 
@@ -69,11 +69,23 @@ class FileDesk:
             self._places.release()
 
     async def remove(self, file: StoredFile) -> bool:
-        """Delete a file from the disk and the database; False when somebody else did. May raise :class:`NoRoom`."""
-        if file.stored_name is not None and file.kind in self._folders:
-            path = self._folders[file.kind] / file.stored_name
-            with disk_errors():
-                await trio.to_thread.run_sync(lambda: path.unlink(missing_ok=True))
+        """Delete a file from the database and the disk; False when somebody else did.
+
+        On the disk it becomes unfinished first, so that the sweep settles it, one way or the other, when the rest
+        fails. Raises :class:`StorageUnavailable`, or :class:`NoRoom` when the disk refuses.
+        """
+        if file.stored_name is None or file.kind not in self._folders:
+            return await self._delete(file)
+        folder = self._folders[file.kind]
+        self._unsettled[file.stored_name] = trio.current_time()
+        await trio.to_thread.run_sync(withdraw, folder, file.stored_name)
+        removed = await self._delete(file)
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(discard, folder, file.stored_name)
+        self._unsettled.pop(file.stored_name, None)
+        return removed
+
+    async def _delete(self, file: StoredFile) -> bool:
         removed = await self._records.delete(file.id)
         log.info("files.removed", file_id=file.id, filename=file.filename)
         return removed

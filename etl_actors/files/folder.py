@@ -50,7 +50,7 @@ class Part:
 
     @property
     def _path(self) -> Path:
-        return self._folder / f".{self.stored_name}.part"
+        return _part_path(self._folder, self.stored_name)
 
     def rename(self, stored_name: str) -> None:
         """Be published under another name than was thought."""
@@ -148,6 +148,19 @@ def abandoned(folder: Path) -> Iterator[tuple[str, Path]]:
             yield match[1], path
 
 
+def withdraw(folder: Path, stored_name: str) -> None:
+    """A finished file is an unfinished one again. Raises :class:`NoRoom` when the disk refuses."""
+    with disk_errors(), suppress(FileNotFoundError):
+        (folder / stored_name).replace(_part_path(folder, stored_name))
+
+
+def discard(folder: Path, stored_name: str) -> None:
+    """Away with a withdrawn file, and with what a sweep has made of it meanwhile."""
+    for path in (_part_path(folder, stored_name), folder / stored_name):
+        with suppress(OSError):  # the next sweep tries again
+            path.unlink(missing_ok=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Make what was created or renamed in ``folder`` survive a loss of power."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -155,6 +168,10 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _part_path(folder: Path, stored_name: str) -> Path:
+    return folder / f".{stored_name}.part"
 
 
 def _is_held(path: Path) -> bool:

@@ -49,6 +49,9 @@ def open_table(file: BinaryIO, declared: DeclaredFile) -> Table:
     if not sample.strip():
         raise FileRefused("the file is empty", places=(("file", "holds nothing"),))
     file.seek(behind_mark)
+    if declared.must_be == "csv" and not declared.delimiter and _is_plainly_json(sample, whole=whole):
+        reason = "this is JSON, not CSV: send it to /api/process/json"
+        raise FileRefused(reason, parsed=False, places=(("file", "is JSON"),))
     if _is_json(sample, declared):
         by_line = _is_by_line(sample, declared)
         text = open_text(file, encoding, newline="" if by_line else None)
@@ -76,9 +79,21 @@ def _sample(file: BinaryIO, encoding: str) -> tuple[str, bool]:
 def _is_json(sample: str, declared: DeclaredFile) -> bool:
     if declared.must_be is not None or declared.delimiter:
         return declared.must_be == "json"
-    start = sample.lstrip()
     if declared.ending in _JSON_NAMES or "json" in declared.content_type:
         return True
+    return _begins_as_json(sample)
+
+
+def _is_plainly_json(sample: str, *, whole: bool) -> bool:
+    """Where CSV is asked for: all of it is one value, or its first line is, or it goes on for long as JSON begins."""
+    start = sample.lstrip()
+    if not start.startswith(("{", "[")):
+        return False
+    return _is_value(start if whole else start.splitlines()[0]) or _begins_as_json(sample)
+
+
+def _begins_as_json(sample: str) -> bool:
+    start = sample.lstrip()
     if not start.startswith(("{", "[")):
         return False
     # A CSV file may begin with a bracket too; then what is behind it does not go on as JSON does.

@@ -10,11 +10,13 @@ import hashlib
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 from .paging import Cursor, Pages, PagesWord, pages_of
 from .secret import Secret, encode_masked
+from .sequence import Sequence
 from .service import Positive
+from .streams import HandshakeStep, Heartbeat, Seconds
 from .terms import Expression, Name, Scalar, scalar_text
 
 CONNECTOR_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}\Z"
@@ -25,6 +27,10 @@ SECONDS_PER = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "month": 
 LONGEST_INTERVAL_SECONDS = 31_536_000
 LONGEST_TIMEOUT_SECONDS = 3600
 
+# What a table of a connector may hold: its names go into every request or item.
+MOST_ENTRIES = 200
+
+ShortText = Annotated[str, Meta(max_length=255)]
 HttpMethod = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
 ConnectorId = Annotated[str, Meta(pattern=CONNECTOR_ID)]
 
@@ -33,10 +39,10 @@ class NoAuth(Struct, frozen=True, forbid_unknown_fields=True, tag="none"):
     """The provider asks for nothing."""
 
 
-class ApiKeyAuth(Struct, frozen=True, forbid_unknown_fields=True, tag="api_key"):
-    """A key in a header or in a query parameter. An empty value sends nothing."""
+class ApiKeyAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="api_key"):
+    """A key in a header or in a query parameter. An empty value sends nothing, a forgotten one is a mistake."""
 
-    value: Secret = field(default_factory=Secret)
+    value: Secret
     header: str = ""
     param: str = ""
     prefix: str = ""
@@ -113,7 +119,7 @@ class SymbolSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     timeout_seconds: Positive = 20
     params: dict[str, Scalar] = {}
     limit: str | None = None
-    cost: Annotated[int, Meta(ge=0)] = 1
+    cost: Annotated[int, Meta(ge=0, le=1_000_000)] = 1
     each: Expression = "symbols"
     pair: Expression = "symbol"
     base: Expression = "baseAsset"
@@ -134,7 +140,7 @@ class ItemMapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     volume_24h: Expression | None = None
     price_change_24h: Expression | None = None
     market_cap_rank: Expression | None = None
-    extra: dict[str, Expression] = {}
+    extra: Annotated[dict[str, Expression], Meta(max_length=MOST_ENTRIES)] = {}
 
 
 class ConnectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -142,16 +148,16 @@ class ConnectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     connector_id: ConnectorId
     url: str
-    connector_name: str = ""
-    source_id: str = ""
+    connector_name: ShortText = ""
+    source_id: ShortText = ""
     kind: Literal["rest", "websocket", "replay"] = "rest"
     method: HttpMethod = "GET"
-    params: dict[str, Scalar] = {}
-    headers: dict[str, str] = {}
+    params: Annotated[dict[str, Scalar], Meta(max_length=MOST_ENTRIES)] = {}
+    headers: Annotated[dict[str, str], Meta(max_length=MOST_ENTRIES)] = {}
     interval_seconds: Annotated[float, Meta(ge=0, le=LONGEST_INTERVAL_SECONDS)] = 10
     timeout_seconds: Annotated[float, Meta(gt=0, le=LONGEST_TIMEOUT_SECONDS)] = 10
     limit: str | None = None
-    cost: Annotated[int, Meta(ge=0)] = 1
+    cost: Annotated[int, Meta(ge=0, le=1_000_000)] = 1
     store: Literal["all", "changed"] = "all"
     enabled: bool = True
     auth: Auth = NoAuth()
@@ -162,6 +168,17 @@ class ConnectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     items: ItemMapping | None = None
     pagination: Pages | PagesWord | None = None
     cursor: Cursor | None = None
+    # The rest is for kind = "websocket".
+    handshake: tuple[HandshakeStep, ...] = ()
+    heartbeat: Heartbeat | None = None
+    message_type: Expression | None = None
+    ignore: Expression | None = None
+    sequence: Sequence | None = None
+    max_age_seconds: Seconds | None = None
+    reconnect_on: Expression | None = None
+    overlap_seconds: Annotated[float, Meta(ge=0, le=60)] = 2
+    duplicate_key: Expression | None = None
+    messages_per_second: Annotated[float, Meta(gt=0, le=1000)] = 5
 
     @property
     def api_name(self) -> str:
@@ -177,4 +194,6 @@ class ConnectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         identity: list[object] = [self.url, self.method, self.params, self.headers, self.error, self.items]
         if self.pagination is not None:
             identity.append(pages_of(self.pagination))
+        if self.sequence is not None:
+            identity.append(self.sequence)
         return hashlib.sha256(msgspec.json.encode(identity, enc_hook=encode_masked)).digest()[:16]

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import Any, TypeVar
 
 import msgspec
 
-from .interpolation import Interpolated, as_scalar, interpolate
+from .interpolation import Interpolated, as_scalar
+from .places import cut_out, locate
 from .secret import decode_secret
+from .wording import in_plain_words
 
 T = TypeVar("T")
 Mistake = tuple[str, str, str]
@@ -23,39 +25,45 @@ Mistake = tuple[str, str, str]
 _LOCATION = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _MISSING_FIELD = re.compile(r"missing required field `(?P<name>[^`]*)`")
+_REPEATED_VALUE = re.compile(r"^(Invalid (?:enum )?value) '.*'$", re.DOTALL)
 _MOST_MISTAKES = 1000
 
 
-def decode(
-    document: Any, kind: type[T], file: str, environment: Mapping[str, str], mistakes: list[Mistake]
-) -> T | None:
-    """``document`` as a ``kind``, its references read from ``environment``; None when ``mistakes`` were added."""
-    before = len(mistakes)
-    resolved = interpolate(document, environment, lambda path, reason: mistakes.append((file, path, reason)))
-    return convert(resolved, kind, file, mistakes) if len(mistakes) == before else None
+def convert(resolved: Any, kind: type[T], file: str, mistakes: list[Mistake], *, cut: Collection[str] = ()) -> T | None:
+    """``resolved`` as a ``kind``, taking every text as it stands; None where something that is needed is wrong.
 
-
-def convert(resolved: Any, kind: type[T], file: str, mistakes: list[Mistake]) -> T | None:
-    """As :func:`decode`, taking every text as it stands. What is wrong is cut out of ``resolved`` on the way."""
-    before = len(mistakes)
+    Each mistake is added to ``mistakes``, and cut out of ``resolved`` on the way; those of ``cut`` were told before.
+    """
+    done = set(cut)
     for _ in range(_MOST_MISTAKES):
         try:
             return msgspec.convert(resolved, kind, strict=True, dec_hook=decode_secret)
         except msgspec.ValidationError as error:
             path, reason = _explain(error, kind)
             path = _named(resolved, path, kind, str(error))
-            parent, key = _locate(resolved, path)
+            parent, key = locate(resolved, path)
             if parent is not None and isinstance(parent[key], Interpolated):
                 value = as_scalar(parent[key])
-                if reason == "expected `bool`, got `str`" and value in (0, 1):
+                if "`bool`" in str(error) and value in (0, 1):
                     value = bool(value)  # DEBUG=1
                 parent[key] = value if not isinstance(value, Interpolated) else str(value)
                 continue
-            if "missing required field" in str(error) and len(mistakes) > before:
-                return None  # most likely the key that was cut out a moment ago
-            mistakes.append((file, path or "(whole file)", reason))
-            if not _cut_out(resolved, path):
+            missing = "missing required field" in str(error)
+            if path not in done:
+                mistakes.append((file, path or "(whole file)", reason))
+                done.add(path)
+            if missing or not cut_out(resolved, path):
                 return None
+    return None
+
+
+def first_mistake(resolved: Any, kind: type) -> str | None:
+    """Its path, where ``resolved`` is no ``kind``."""
+    try:
+        msgspec.convert(resolved, kind, strict=True, dec_hook=decode_secret)
+    except msgspec.ValidationError as error:
+        path, _ = _explain(error, kind)
+        return _named(resolved, path, kind, str(error))
     return None
 
 
@@ -75,9 +83,11 @@ def _explain(error: msgspec.ValidationError, kind: type) -> tuple[str, str]:
         reason = "unknown key" + _hint(unknown["name"], _known_keys(kind))
     if reason == "Expected `array`, got `object`":
         reason = f"write [[{path}]], with two brackets: there may be many"
+    reason = _REPEATED_VALUE.sub(r"\1", reason)  # it may be a secret that came from a variable, or into the wrong key
     choices = _choices(kind, path) if "invalid" in reason.lower() else []
     if choices:
         reason += f"; choose one of {', '.join(choices)}"
+    reason = in_plain_words(reason)
     return path, reason[0].lower() + reason[1:] if reason[:1].isupper() else reason
 
 
@@ -124,7 +134,7 @@ def _named(document: Any, path: str, kind: type, complaint: str) -> str:
     before, wildcard, after = path.partition("[...]")
     if not wildcard:
         return path
-    parent, key = _locate(document, before)
+    parent, key = locate(document, before)
     for name in parent[key] if parent is not None else ():
         alone = {**document, before: {name: parent[key][name]}}
         try:
@@ -133,27 +143,3 @@ def _named(document: Any, path: str, kind: type, complaint: str) -> str:
             if str(error) == complaint:
                 return f"{before}.{name}{after}"
     return path
-
-
-def _locate(document: Any, path: str) -> tuple[Any, Any]:
-    """The container that holds the value at ``path`` and its key there; (None, None) when it is not there."""
-    keys: list[str | int] = [
-        int(part[1:-1]) if part.startswith("[") else part for part in re.findall(r"\[\d+\]|[^.\[\]]+", path)
-    ]
-    node = document
-    try:
-        for key in keys[:-1]:
-            node = node[key]
-        if keys and node[keys[-1]] is not None:
-            return node, keys[-1]
-    except (KeyError, IndexError, TypeError):
-        pass
-    return None, None
-
-
-def _cut_out(document: Any, path: str) -> bool:
-    parent, key = _locate(document, path)
-    if isinstance(parent, dict):
-        del parent[key]
-        return True
-    return False

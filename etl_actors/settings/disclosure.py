@@ -1,13 +1,15 @@
 """Which values of a connector are secrets, wherever they stand: what is masked, sealed at rest, and kept unsaid.
 
 A *document* is a connector as plain JSON values. Secret in it are the fields of ``auth`` that the schema calls so, and
-every header and parameter whose name says what it holds (``X-Auth-Token``, ``api_key``). One walk over these places
+every header and parameter whose name says what it holds (``X-Auth-Token``, ``api_key``), and in the same way every text
+in the messages that a stream is sent (``handshake``, ``heartbeat``). One walk over these places
 serves everybody: who shows a connector masks them, who stores one seals them, and who gets one back with the mask in
 such a place puts in what is kept.
 """
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, get_args, get_type_hints
@@ -46,6 +48,9 @@ def plain_document(connector: ConnectorSettings) -> dict[str, Any]:
 def shown_document(connector: ConnectorSettings) -> dict[str, Any]:
     """The connector as anybody may see it: every secret that is given is ``***``."""
     document = _mapped(plain_document(connector), lambda path, text: MASK if text else "")
+    auth = document["auth"]
+    if "token_url" in auth:
+        auth["token_url"] = shown_url(auth["token_url"])
     return document | {"url": shown_url(connector.url)}
 
 
@@ -61,6 +66,11 @@ def shown_url(url: str) -> str:
     except ValueError:
         return MASK
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query)) if hides else url
+
+
+def open_params(connector: ConnectorSettings) -> dict[str, str]:
+    """The parameters of a request as anybody may see them: what a mapping can ask for is stored and shown."""
+    return {name: value for name, value in connector.request_params().items() if not sounds_secret(name)}
 
 
 def sealed_document(document: dict[str, Any], seal: Callable[[str, str], str]) -> dict[str, Any]:
@@ -89,7 +99,7 @@ def with_kept_secrets(
     for path, holder, key in _places(complete):
         if holder[key] == MASK:
             (used if known.get(path) else missing).append(path)
-            holder[key] = known.get(path)
+            holder[key] = known.get(path) or ""
     return complete, missing, used
 
 
@@ -103,7 +113,8 @@ def _mapped(document: dict[str, Any], change: Callable[[str, str], str]) -> dict
 def _copied(document: dict[str, Any]) -> dict[str, Any]:
     """With tables of its own where secrets can be."""
     tables = {name: document[name] for name in ("auth", "headers", "params") if isinstance(document.get(name), dict)}
-    return document | {name: dict(table) for name, table in tables.items()}
+    messages = {name: copy.deepcopy(document[name]) for name in ("handshake", "heartbeat") if document.get(name)}
+    return document | {name: dict(table) for name, table in tables.items()} | messages
 
 
 def _places(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
@@ -119,6 +130,26 @@ def _places(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str
             for name in list(values):
                 if sounds_secret(name):
                     yield f"{table}.{name}", values, name
+    steps = document.get("handshake")
+    for index, step in enumerate(steps if isinstance(steps, list | tuple) else ()):
+        if isinstance(step, dict):
+            yield from _within(step.get("send"), f"handshake[{index}].send")
+    heartbeat = document.get("heartbeat")
+    if isinstance(heartbeat, dict):
+        yield from _within(heartbeat.get("send"), "heartbeat.send")
+
+
+def _within(message: Any, path: str) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """The secrets of a message, however deep."""
+    if isinstance(message, dict):
+        for name, value in list(message.items()):
+            if isinstance(value, str) and sounds_secret(name):
+                yield f"{path}.{name}", message, name
+            else:
+                yield from _within(value, f"{path}.{name}")
+    elif isinstance(message, list):
+        for index, value in enumerate(message):
+            yield from _within(value, f"{path}[{index}]")
 
 
 def _reveal(value: Any) -> Any:

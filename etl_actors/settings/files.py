@@ -19,8 +19,9 @@ from .connector import (
     LimitSettings,
     SymbolSettings,
 )
-from .decoding import Mistake, decode
-from .mistakes import connector_mistakes, service_mistakes
+from .decoding import Mistake
+from .drafting import decode
+from .mistakes import connector_mistakes, service_mistakes, untold
 from .service import DEFAULT_REFERENCES, ServiceSettings
 
 T = TypeVar("T")
@@ -50,6 +51,14 @@ class Configuration(Struct, frozen=True, kw_only=True):
 
 def read_configuration(folder: Path, environment: Mapping[str, str]) -> Configuration:
     """The configuration in ``folder``; raises :class:`ConfigError` with every mistake found."""
+    configuration, mistakes = draft_configuration(folder, environment)
+    if mistakes:
+        raise ConfigError(*mistakes)
+    return configuration
+
+
+def draft_configuration(folder: Path, environment: Mapping[str, str]) -> tuple[Configuration, list[Mistake]]:
+    """What can be made of ``folder``, and every mistake found: for whoever looks further before telling them."""
     if not folder.is_dir():
         reason = "this is a file; give the folder it lies in" if folder.exists() else "no such folder"
         raise ConfigError((str(folder), "--config", reason))
@@ -62,12 +71,15 @@ def read_configuration(folder: Path, environment: Mapping[str, str]) -> Configur
         decoded = decode(_read_toml(path, mistakes), ConnectorFile, str(path), environment, mistakes)
         if decoded is not None:
             files[str(path)] = decoded
-    if service is not None:
-        mistakes.extend((str(service_file), key, reason) for key, reason in service_mistakes(service))
-    merged = _merge(service or ServiceSettings(), files, mistakes)
-    if mistakes:
-        raise ConfigError(*mistakes)
-    return merged
+    service = service or ServiceSettings()
+    _tell(mistakes, str(service_file), "", service_mistakes(service))
+    return _merge(service, files, mistakes), mistakes
+
+
+def _tell(mistakes: list[Mistake], file: str, place: str, found: list[tuple[str, str]]) -> None:
+    """Add what is ``found`` at ``place``, which ends with a dot, unless it follows from what was told already."""
+    told = [path.removeprefix(place) for where, path, _ in mistakes if where == file and path.startswith(place)]
+    mistakes.extend((file, place + key, reason) for key, reason in untold(found, told))
 
 
 def _read_toml(path: Path, mistakes: list[Mistake]) -> dict[str, Any]:
@@ -109,16 +121,20 @@ def _merge(service: ServiceSettings, files: Mapping[str, ConnectorFile], mistake
                 continue
             origin[connector.connector_id] = (file, place)
             connectors.append(connector)
-            mistakes.extend((file, f"{place}.{key}", reason) for key, reason in connector_mistakes(connector))
+            _tell(mistakes, file, f"{place}.", connector_mistakes(connector))
     for name, table in symbols.items():
         if table.limit is not None and table.limit not in limits:
             file, place = symbol_origin[name]
-            mistakes.append((file, f"{place}.limit", f"no [limits.{table.limit}]"))
+            _tell(mistakes, file, f"{place}.", [("limit", f"no [limits.{table.limit}]")])
     for connector in connectors:
         if connector.limit is not None and connector.limit not in limits:
             known = ", ".join(sorted(limits)) or "none"
             file, place = origin[connector.connector_id]
-            mistakes.append((file, f"{place}.limit", f"no [limits.{connector.limit}]; known: {known}"))
+            _tell(mistakes, file, f"{place}.", [("limit", f"no [limits.{connector.limit}]; known: {known}")])
+        snapshot = None if connector.sequence is None else connector.sequence.snapshot
+        if snapshot is not None and snapshot.limit is not None and snapshot.limit not in limits:
+            file, place = origin[connector.connector_id]
+            _tell(mistakes, file, f"{place}.", [("sequence.snapshot.limit", f"no [limits.{snapshot.limit}]")])
     return Configuration(
         service=service,
         limits=limits,

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from urllib.parse import parse_qsl, urlsplit
+
+from msgspec.structs import replace
 
 from .connector import (
     RESERVED_IDS,
@@ -21,10 +23,17 @@ from .connector import (
     OAuth2Auth,
 )
 from .paging_mistakes import paging_mistakes
+from .sequence_mistakes import sequence_mistakes
 from .service import ServiceSettings
+from .stream_mistakes import stream_mistakes
+
+# What servers take.
+LONGEST_URL = 8_192
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\uffff]*")
+# What can be sent at all: ASCII, and no white space around it.
+_HEADER_VALUE = re.compile(r"(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?")
+_NOT_A_HEADER = "a header holds one line of visible ASCII characters, without spaces around it"
 # What a provider can read from a header: ASCII, and no white space around it.
 _CREDENTIAL = re.compile(r"(?:[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)?")
 _NOT_A_CREDENTIAL = "a header holds one line of visible ASCII characters; is there a newline in it?"
@@ -60,29 +69,63 @@ def _is_network(text: str) -> bool:
     return True
 
 
+# Which other keys a verdict on a key goes by: while one of them is wrong, there is none.
+_GOES_BY = {"url": ("kind",), "pagination": ("kind", "method", "cursor"), "cursor": ("kind", "method", "pagination")}
+
+
+def untold(found: Iterable[tuple[str, str]], told: Collection[str]) -> list[tuple[str, str]]:
+    """What is ``found`` in a draft, without what follows from the keys in ``told`` only, which are wrong already."""
+
+    def is_told(key: str) -> bool:
+        top = re.split(r"[.\[]", key, maxsplit=1)[0]
+        return any(
+            _within(key, one) or _within(one, key) or any(_within(one, other) for other in _GOES_BY.get(top, ()))
+            for one in told
+        )
+
+    return [(key, reason) for key, reason in found if not is_told(key)]
+
+
+def _within(key: str, other: str) -> bool:
+    """Whether ``key`` is ``other`` or a key below it."""
+    return key == other or key.startswith((f"{other}.", f"{other}["))
+
+
 def connector_mistakes(connector: ConnectorSettings) -> list[tuple[str, str]]:
     """What the schema alone cannot see, as ``(key, reason)``."""
     found = []
     if connector.connector_id in RESERVED_IDS:
         found.append(("connector_id", f"{connector.connector_id!r} is reserved; choose another id"))
-    try:
-        parts = urlsplit(connector.url)
-        _ = parts.port  # raises where the port is none
-    except ValueError:
-        return [*found, ("url", "its host or its port cannot be read")]
-    if parts.scheme not in _SCHEMES[connector.kind]:
-        wanted = " or ".join(f"{scheme}://" for scheme in _SCHEMES[connector.kind] if scheme)
-        found.append(("url", f"a {connector.kind} connector needs a url that begins with {wanted}"))
-    elif parts.scheme in {"http", "https", "ws", "wss"} and not parts.hostname:
-        found.append(("url", "this url names no host"))
+    if len(connector.url) > LONGEST_URL:
+        found.append(("url", f"it has {len(connector.url):,} characters; {LONGEST_URL:,} are the most"))
+    unreadable = _url_mistake(connector)
+    if unreadable is not None:
+        found.append(("url", unreadable))
+        connector = replace(connector, url="")  # nothing more can be said of it
     for name, value in connector.headers.items():
         if not _HEADER_NAME.fullmatch(name):
             found.append((f"headers.{name}", "this is no name that HTTP allows for a header"))
         elif not _HEADER_VALUE.fullmatch(value):
-            found.append((f"headers.{name}", "a header holds one line of visible characters"))
+            found.append((f"headers.{name}", _NOT_A_HEADER))
     found.extend(_auth_mistakes(connector))
     found.extend(paging_mistakes(connector))
+    found.extend(stream_mistakes(connector))
+    found.extend(sequence_mistakes(connector))
     return found
+
+
+def _url_mistake(connector: ConnectorSettings) -> str | None:
+    try:
+        parts = urlsplit(connector.url)
+        _ = parts.port  # raises where the port is none
+    except ValueError:
+        return "its host or its port cannot be read"
+    if parts.scheme not in _SCHEMES[connector.kind]:
+        wanted = " or ".join(f"{scheme}://" for scheme in _SCHEMES[connector.kind] if scheme)
+        return f"a {connector.kind} connector needs a url that begins with {wanted}"
+    if parts.scheme in {"http", "https", "ws", "wss"} and not parts.hostname:
+        return "this url names no host"
+    return None
 
 
 def _auth_mistakes(connector: ConnectorSettings) -> Iterator[tuple[str, str]]:

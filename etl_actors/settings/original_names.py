@@ -38,6 +38,14 @@ def translated_names(document: Mapping[str, Any], *, file: str = "") -> dict[str
 
     Raises :class:`ConfigError` with every contradiction, as ``(file, key, reason)``.
     """
+    translated, mistakes = draft_names(document, file=file)
+    if mistakes:
+        raise ConfigError(*mistakes)
+    return translated
+
+
+def draft_names(document: Mapping[str, Any], *, file: str = "") -> tuple[dict[str, Any], list[tuple[str, str, str]]]:
+    """The same, as far as there is no contradiction, and every contradiction."""
     mistakes: list[tuple[str, str, str]] = []
     translated = {key: value for key, value in document.items() if key not in {*_RENAMED, "auth_type", "auth_value"}}
     for old, new in _RENAMED.items():
@@ -51,11 +59,23 @@ def translated_names(document: Mapping[str, Any], *, file: str = "") -> dict[str
             auth = _auth(document)
         except LookupError as refusal:
             mistakes.append((file, *refusal.args))
+            translated.pop("auth", None)
         else:
             translated.update(auth)
-    if mistakes:
-        raise ConfigError(*mistakes)
-    return translated
+    return translated, mistakes
+
+
+def schema_name(name: str) -> str:
+    """What the schema calls the setting ``name``."""
+    return _RENAMED.get(name, name)
+
+
+def as_said(path: str, document: Mapping[str, Any]) -> str:
+    """``path`` under the name that ``document`` used: who said ``id`` need not know of ``connector_id``."""
+    for old, new in _RENAMED.items():
+        if path == new and old in document and new not in document:
+            return old
+    return path
 
 
 def _auth(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from typing import Annotated
 from msgspec import Meta
 
 Scalar = str | int | float | bool
-# An empty expression would select nothing and look like a mapping.
-Expression = Annotated[str, Meta(min_length=1)]
-Name = Annotated[str, Meta(min_length=1)]
+# An empty expression would select nothing and look like a mapping; an endless one takes seconds to compile.
+Expression = Annotated[str, Meta(min_length=1, max_length=4_096)]
+Name = Annotated[str, Meta(min_length=1, max_length=255)]
 
 
 def scalar_text(value: Scalar) -> str:

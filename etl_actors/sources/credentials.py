@@ -6,7 +6,10 @@ from base64 import b64encode
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
+import httpx
+
 from ..settings import ApiKeyAuth, BasicAuth, Secret
+from ..settings.disclosure import sounds_secret
 from .draft import Draft
 
 DEFAULT_KEY_HEADER = "X-API-Key"
@@ -91,3 +94,12 @@ def forms(secrets: Iterable[str]) -> list[str]:
         quoted = (quote(text, safe="", errors="replace"), quote_plus(text, errors="replace"))
         found |= dict.fromkeys(form for form in (text, *quoted) if form)
     return list(found)
+
+
+def hidden_in_url(text: str) -> list[str]:
+    """The secrets in a url of a config file: its user, and parameters that sound like it."""
+    url = httpx.URL(text)
+    hidden = [value for name, value in url.params.multi_items() if sounds_secret(name)]
+    if url.userinfo:
+        hidden += [url.username, url.password, basic(url.username, url.password)]
+    return hidden

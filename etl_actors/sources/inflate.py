@@ -16,6 +16,11 @@ from ..errors import PollFailed
 ACCEPTED = "gzip, deflate"
 STEP_BYTES = 262_144
 
+# The codings of IANA's registry, one of which a careless server may send.
+_KNOWN = frozenset({"aes128gcm", "br", "compress", "dcb", "dcz", "deflate", "exi", "gzip", "pack200-gzip", "zstd"})
+_KNOWN |= {"x-compress", "x-gzip"}
+_NAMED = 4
+
 _GZIP = 16 + zlib.MAX_WBITS
 _ZLIB = zlib.MAX_WBITS
 _RAW = -zlib.MAX_WBITS
@@ -42,8 +47,10 @@ def inflater_for(content_encoding: str) -> Inflater:
     if codings == ["deflate"]:
         return _Deflate()
     # Several codings in a row multiply what a bomb can do, and nobody sends them honestly.
-    named = "".join(letter for letter in ", ".join(codings)[:60] if letter.isprintable())
-    raise PollFailed(f"the answer is encoded as {named}, which was not asked for")
+    # Other words than these may be anything, a credential that is repeated among them.
+    known = all(coding in _KNOWN for coding in codings[:_NAMED])
+    named = f"encoded as {', '.join(codings[:_NAMED])}" if known else "in an encoding"
+    raise PollFailed(f"the answer is {named}, which was not asked for")
 
 
 class _Plain:

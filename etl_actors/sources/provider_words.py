@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from ..settings.secret import MASK
+from .echoes import masked, without_echoes
 from .wording import one_line
 
 _READ_BYTES = 65_536
@@ -41,15 +41,10 @@ _HTML = re.compile(r"\s*(<!doctype html|<html|<head|<\?xml)", re.IGNORECASE)
 
 def provider_words(body: bytes, *, secrets: Iterable[str] = ()) -> str:
     """At most 200 printable characters; empty when the body says nothing."""
-    text = body[:_READ_BYTES].decode("utf-8", "replace").lstrip("\ufeff")
-    return one_line(masked(_said(text), secrets))
-
-
-def masked(text: str, secrets: Iterable[str]) -> str:
-    """``text`` without the secrets; the longest first, since one may be part of another."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, MASK)
-    return text
+    known = list(secrets)
+    # Once as it was written, and once more as it reads: each may hide what the other shows.
+    text = without_echoes(body[:_READ_BYTES], known).decode("utf-8", "replace").lstrip("\ufeff")
+    return one_line(masked(_said(text), known))
 
 
 def _said(text: str) -> str:

@@ -14,13 +14,13 @@ import httpx
 from ..errors import PollFailed
 from ..messages import Checkpoint, Page, Reading
 from ..settings import ConnectorSettings
-from ..settings.disclosure import sounds_secret
+from ..settings.disclosure import open_params, sounds_secret
 from ..settings.service import Upstream
 from .addressing import Addressing
 from .auth import authenticator
-from .credentials import forms
+from .credentials import forms, hidden_in_url
 from .draft import Draft
-from .echoes import without_echoes
+from .echoes import masked_body, without_echoes
 from .exchange import Answer, fetch
 from .link_header import next_target
 from .verdict import failure
@@ -56,7 +56,7 @@ class RestSource:
         if answer.status == 401 and self._auth.denied(draft):
             draft, answer = await self._ask(checkpoint, page)
         if 200 <= answer.status < 300:
-            return self._reading(answer, page, draft.url)
+            return await self._reading(answer, page, draft.url)
         if answer.status == 304 and ("if-none-match" in draft.headers or "if-modified-since" in draft.headers):
             return None
         raise failure(answer, self._secrets())
@@ -96,27 +96,32 @@ class RestSource:
         told = {"If-None-Match": checkpoint.etag, "If-Modified-Since": checkpoint.last_modified}
         return {name: value for name, value in told.items() if value}
 
-    def _reading(self, answer: Answer, page: Page, asked: httpx.URL) -> Reading:
+    async def _reading(self, answer: Answer, page: Page, asked: httpx.URL) -> Reading:
+        secrets = self._secrets()
         return Reading(
-            body=without_echoes(answer.body, self._secrets()),
+            body=await masked_body(answer.body, secrets),
             received_at=answer.received_at,
             response_time_ms=answer.response_time_ms,
-            etag=_validator(answer.headers.get("etag")),
-            last_modified=_validator(answer.headers.get("last-modified")),
-            params=self._addressing.params | page.params,
-            next_link=self._addressing.next_link(next_target(answer.headers.get("link")), asked),
+            etag=_validator(answer.headers.get("etag"), secrets),
+            last_modified=_validator(answer.headers.get("last-modified"), secrets),
+            params=open_params(self._connector) | page.params,
+            next_link=self._next_link(answer, asked, secrets),
         )
 
+    def _next_link(self, answer: Answer, asked: httpx.URL, secrets: list[str]) -> str | None:
+        # What is remembered is stored. A link that holds a credential in a place of its own cannot be asked for then.
+        link = self._addressing.next_link(next_target(answer.headers.get("link")), asked)
+        return None if link is None else without_echoes(link.encode(errors="replace"), secrets).decode()
+
     def _secrets(self) -> list[str]:
-        """What the provider may repeat and must not be shown: credentials, and what hides in headers and params."""
-        hidden = [
-            value
-            for table in (self._connector.headers, self._addressing.params)
-            for name, value in table.items()
-            if sounds_secret(name)
-        ]
-        return self._auth.secrets() + forms(hidden)
+        """What the provider may repeat and must not be shown: credentials, also those in url, headers and params."""
+        tables = (self._connector.headers, self._addressing.params)
+        hidden = [value for table in tables for name, value in table.items() if sounds_secret(name)]
+        return self._auth.secrets() + forms([*hidden, *hidden_in_url(self._connector.url)])
 
 
-def _validator(value: str | None) -> str | None:
-    return value if value and len(value) <= _LONGEST_VALIDATOR else None
+def _validator(value: str | None, secrets: list[str]) -> str | None:
+    if not value or len(value) > _LONGEST_VALIDATOR:
+        return None
+    written = value.encode(errors="replace")
+    return value if without_echoes(written, secrets) is written else None

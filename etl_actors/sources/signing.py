@@ -7,6 +7,7 @@ out exactly as it was signed.
 from __future__ import annotations
 
 import hmac
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -15,6 +16,8 @@ from ..settings import HmacAuth
 from .credentials import forms
 from .draft import Draft
 
+# Within the window of a signature others like it may be made.
+_PAST_SIGNATURES = 16
 WINDOW_PARAM = "recvWindow"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -43,16 +46,16 @@ class Signer:
     def __init__(self, auth: HmacAuth, now: Callable[[], datetime]) -> None:
         self._auth = auth
         self._now = now
-        self._signed = ""
+        self._signed: deque[str] = deque(maxlen=_PAST_SIGNATURES)
 
     async def apply(self, draft: Draft) -> None:
         """Adds key, time and signature."""
-        self._signed = sign(draft, self._auth, at_ms=(self._now() - _EPOCH) // timedelta(milliseconds=1))
+        self._signed.append(sign(draft, self._auth, at_ms=(self._now() - _EPOCH) // timedelta(milliseconds=1)))
 
     def denied(self, draft: Draft) -> bool:
         """Another signature of the same key would be refused as well."""
         return False
 
     def secrets(self) -> list[str]:
-        """Both keys, and the signature under way, which others could use as long as its window lasts."""
-        return forms([self._auth.key.reveal(), self._auth.secret.reveal(), self._signed])
+        """Both keys, and the newest signatures, which others could use as long as their window lasts."""
+        return forms([self._auth.key.reveal(), self._auth.secret.reveal(), *self._signed])

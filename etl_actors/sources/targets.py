@@ -16,7 +16,10 @@ from .public_addresses import why_not_public
 Allowed = Callable[[str], bool]
 
 WEB = ("http", "https")
-WHO = "connectors and extracts of a REST caller reach public addresses only ([security] allow_private_targets)"
+WHO = (
+    "connectors and extracts of a REST caller reach public addresses only"
+    " (allow_private_targets under [security] in service.toml of the config folder)"
+)
 _NAME = re.compile(r"(?=.{1,253}\Z)(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*", re.DOTALL)
 # What the system's resolver reads as an IPv4 address in one of its old spellings: 2130706433, 0x7f.1, 127.1
 _NUMERIC = re.compile(r"(?:.*\.)?(?:0[xX][0-9A-Fa-f]*|[0-9]+)", re.DOTALL)

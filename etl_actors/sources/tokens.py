@@ -7,6 +7,7 @@ is asked again with both in the body, and what it took is remembered.
 from __future__ import annotations
 
 import re
+from collections import deque
 from math import inf
 from urllib.parse import quote_plus, urlencode
 
@@ -17,15 +18,17 @@ from msgspec import Struct
 
 from ..errors import PollFailed
 from ..settings import OAuth2Auth, Secret
-from .credentials import basic, forms
+from .credentials import basic, forms, hidden_in_url
 from .draft import Draft
+from .echoes import masked
 from .exchange import Answer, fetch
-from .provider_words import masked
 from .verdict import failure
 from .wording import one_line
 
 # A token is a few thousand bytes.
 _MAX_BYTES = 1_048_576
+# A provider may repeat a token that it was sent some polls ago.
+_PAST_TOKENS = 16
 _EARLY_SECONDS = 60
 _EARLY_SHARE = 0.1
 _USABLE = re.compile(r"[\x21-\x7e]+")
@@ -49,7 +52,7 @@ class ClientCredentials:
         self._timeout_seconds = timeout_seconds
         self._token = Secret()
         self._stale_at = inf
-        self._past = Secret()
+        self._past: deque[Secret] = deque(maxlen=_PAST_TOKENS)
         self._secret_in_body = False
         self._refreshing = trio.Lock()
 
@@ -63,13 +66,19 @@ class ClientCredentials:
     def denied(self, draft: Draft) -> bool:
         """Drops the token that ``draft`` carried; a newer one, which another request got meanwhile, stays."""
         if self._token and draft.headers.get("Authorization") == f"Bearer {self._token.reveal()}":
-            self._past, self._token = self._token, Secret()
+            self._keep(Secret())
         return True
 
     def secrets(self) -> list[str]:
-        """The client's secret in each form, the token and the one before it."""
+        """The client's secret in each form, the token and those before it."""
         secret = self._auth.client_secret.reveal()
-        return forms([secret, self._header(), self._token.reveal(), self._past.reveal()])
+        hidden = hidden_in_url(self._auth.token_url)
+        return forms([secret, *hidden, self._header(), *(token.reveal() for token in (self._token, *self._past))])
+
+    def _keep(self, token: Secret) -> None:
+        if self._token:
+            self._past.append(self._token)
+        self._token = token
 
     async def _refresh(self) -> None:
         asked_at = trio.current_time()
@@ -84,7 +93,7 @@ class ClientCredentials:
             refused = said.refused or answer.status == 400
             raise PollFailed(f"no access token: {said}", retry_after=said.retry_after, refused=refused)
         token, lasts = self._read(answer)
-        self._past, self._token = self._token, token
+        self._keep(token)
         self._stale_at = asked_at + lasts - min(_EARLY_SECONDS, lasts * _EARLY_SHARE) if lasts < inf else inf
 
     async def _exchange(self) -> Answer:

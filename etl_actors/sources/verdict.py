@@ -12,8 +12,9 @@ import httpx
 
 from ..errors import PollFailed
 from .discretion import bare
+from .echoes import masked
 from .exchange import Answer
-from .provider_words import masked, provider_words
+from .provider_words import provider_words
 from .retry_after import retry_after_seconds
 from .wording import one_line
 

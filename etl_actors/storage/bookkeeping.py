@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from ..messages import UNOWNED, Item
+from ..messages import UNOWNED, Checkpoint, Item
 from .rows import Stored, rows_by_table
 
 
@@ -21,20 +21,30 @@ class _Pair(msgspec.Struct):
 
 
 def states(stored: Sequence[Stored]) -> list[dict[str, Any]]:
-    """Where each connector of the batch has come to, and the epoch it was read under."""
-    last = {one.part.connector_id: one.part for one in stored if one.part.epoch != UNOWNED}
+    """The epoch that each connector of the batch was read under, where it has come to, and what was told of it last.
+
+    Notices are not read but said: their epoch is judged, and the state stays where the last answer or frame left it.
+    """
+    owned = [one.part for one in stored if one.part.epoch != UNOWNED]
+    epochs = {part.connector_id: part.epoch for part in owned}
+    read = {part.connector_id: part.checkpoint for part in owned if part.kind != "notice"}
+    told = {part.connector_id: part.body for part in owned if part.event_type == "connector_status"}
     return [
-        {
-            "connector_id": connector_id,
-            "epoch": part.epoch,
-            "fingerprint": part.checkpoint.fingerprint.hex(),
-            "etag": part.checkpoint.etag,
-            "last_modified": part.checkpoint.last_modified,
-            "body_hash": part.checkpoint.body_hash.hex() if part.checkpoint.body_hash else None,
-            "cursor": part.checkpoint.cursor,
-        }
-        for connector_id, part in sorted(last.items())
+        {"connector_id": connector_id, "epoch": epoch}
+        | (_state(read[connector_id]) if connector_id in read else {})
+        | ({"told": msgspec.Raw(told[connector_id])} if connector_id in told else {})
+        for connector_id, epoch in sorted(epochs.items())
     ]
+
+
+def _state(checkpoint: Checkpoint) -> dict[str, Any]:
+    return {
+        "fingerprint": checkpoint.fingerprint.hex(),
+        "etag": checkpoint.etag,
+        "last_modified": checkpoint.last_modified,
+        "body_hash": checkpoint.body_hash.hex() if checkpoint.body_hash else None,
+        "cursor": checkpoint.cursor,
+    }
 
 
 def counts(stored: Sequence[Stored], start_of: Callable[[str, datetime], datetime]) -> list[dict[str, Any]]:

@@ -26,14 +26,15 @@ class ClaimBook:
                 "INSERT INTO connector_state AS s (connector_id, epoch, owner) VALUES (%s, 1, %s)"
                 " ON CONFLICT (connector_id) DO UPDATE"
                 " SET epoch = s.epoch + 1, owner = excluded.owner, updated_at = CURRENT_TIMESTAMP"
-                " RETURNING epoch, fingerprint, etag, last_modified, body_hash, cursor::text",
+                " RETURNING epoch, fingerprint, etag, last_modified, body_hash, cursor::text, told::text",
                 (connector_id, self._owner),
             )
             row = await cursor.fetchone()
         assert row is not None
-        epoch, fingerprint, etag, last_modified, body_hash, cursor_text = row
+        epoch, fingerprint, etag, last_modified, body_hash, cursor_text, told = row
         return Claim(
             epoch=epoch,
+            told=None if told is None else msgspec.json.decode(told),
             checkpoint=Checkpoint(
                 fingerprint=bytes(fingerprint),
                 etag=etag,

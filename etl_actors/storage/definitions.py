@@ -46,6 +46,18 @@ class DefinitionBook:
                 )
                 return [_definition(row) for row in await cursor.fetchall()]
 
+    async def get(self, connector_id: str) -> Definition | None:
+        """One of them, or None."""
+        async with self._pool.connection() as connection:
+            with translated():
+                cursor = await connection.execute(
+                    "SELECT connector_id, definition::text, version, created_at, updated_at FROM api_connectors"
+                    " WHERE connector_id = %s AND definition IS NOT NULL",
+                    (connector_id,),
+                )
+                row = await cursor.fetchone()
+        return None if row is None else _definition(row)
+
     async def create(
         self, connector_id: str, name: str, source_id: str, document: dict[str, Any], *, key_id: str
     ) -> Definition:

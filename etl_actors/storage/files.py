@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 import msgspec
 import psycopg
@@ -22,6 +22,8 @@ from .file_reader import FILE_COLUMNS, stored_file
 from .pool import Pool
 from .translation import translated
 
+# How long a step of what somebody waits for may take; a file that is stored takes as long as it is parsed.
+STEP_SECONDS = 10.0
 COMMIT_SECONDS = 30.0
 DELETE_ROWS = 20_000
 _COPY = "COPY file_data (file_id, row_number, row_data) FROM STDIN"
@@ -35,7 +37,7 @@ class FileWriter:
 
     async def ready(self) -> None:
         """Raises :class:`StorageUnavailable` when a file could not be stored now."""
-        async with self._pool.connection() as connection:
+        async with self._pool.connection(loan_seconds=STEP_SECONDS) as connection:
             with translated():
                 await connection.execute("SELECT 1")
 
@@ -81,17 +83,16 @@ class FileWriter:
 
     async def delete(self, file_id: int) -> bool:
         """Delete a file, its rows first and some at a time; False when there is none."""
-        async with self._pool.connection() as connection:
+        some_rows = "DELETE FROM file_data WHERE id IN (SELECT id FROM file_data WHERE file_id = %s LIMIT %s)"
+        while await self._delete(some_rows, file_id, DELETE_ROWS) == DELETE_ROWS:
+            pass
+        return await self._delete("DELETE FROM files WHERE id = %s", file_id) > 0
+
+    async def _delete(self, statement: LiteralString, *values: int) -> int:
+        """How many rows went."""
+        async with self._pool.connection(loan_seconds=STEP_SECONDS) as connection:
             with translated():
-                deleted = DELETE_ROWS
-                while deleted == DELETE_ROWS:
-                    cursor = await connection.execute(
-                        "DELETE FROM file_data WHERE id IN (SELECT id FROM file_data WHERE file_id = %s LIMIT %s)",
-                        (file_id, DELETE_ROWS),
-                    )
-                    deleted = cursor.rowcount
-                cursor = await connection.execute("DELETE FROM files WHERE id = %s", (file_id,))
-                return cursor.rowcount > 0
+                return (await connection.execute(statement, values)).rowcount
 
 
 def copy_text(file_id: int, first: int, rows: Sequence[bytes]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -57,6 +58,13 @@ _FILE_CONNECTIONS = 3
 # One for keys alone: that a key was revoked must not wait behind slow questions, nor for long on a stuck server.
 _KEYS_OPTIONS = "-c statement_timeout=5s"
 _KEYS_CONNECTIONS = 1
+# Changes of connectors do not wait behind the loader, nor it behind them.
+_CHANGE_CONNECTIONS = 2
+# Whoever asks over REST is told so when the server hangs. An export has as long for each of its slices.
+_REQUEST_SECONDS = 10.0
+
+
+_OTHER_CONNECTIONS = _WRITER_CONNECTIONS + _CHANGE_CONNECTIONS + _FILE_CONNECTIONS + _KEYS_CONNECTIONS
 
 
 class Storage(Struct, frozen=True, kw_only=True):
@@ -117,11 +125,17 @@ async def open_storage(
                     conninfo,
                     _READER_OPTIONS,
                     database.min_connections,
-                    max(database.max_connections - _WRITER_CONNECTIONS - _FILE_CONNECTIONS - _KEYS_CONNECTIONS, 1),
+                    max(database.max_connections - _OTHER_CONNECTIONS, 1),
+                    loan_seconds=_REQUEST_SECONDS,
                 )
                 writers = await _open_pool(stack, conninfo, _WRITER_OPTIONS, 1, _WRITER_CONNECTIONS)
+                changes = await _open_pool(
+                    stack, conninfo, _WRITER_OPTIONS, 0, _CHANGE_CONNECTIONS, loan_seconds=_REQUEST_SECONDS
+                )
                 filers = await _open_pool(stack, conninfo, _FILE_OPTIONS, 0, _FILE_CONNECTIONS)
-                keys = await _open_pool(stack, conninfo, _KEYS_OPTIONS, 1, _KEYS_CONNECTIONS)
+                keys = await _open_pool(
+                    stack, conninfo, _KEYS_OPTIONS, 1, _KEYS_CONNECTIONS, loan_seconds=_REQUEST_SECONDS
+                )
                 await _make_partitions(writers, book)
         except StorageUnavailable as error:
             which = "the database of DATABASE_URL ([database] url)" if database.url else "the embedded PostgreSQL"
@@ -135,7 +149,7 @@ async def open_storage(
             reader=Reader(readers),
             log=LogReader(readers),
             claims=ClaimBook(writers, owner=f"{socket.gethostname()}:{os.getpid()}"),
-            definitions=DefinitionBook(writers),
+            definitions=DefinitionBook(changes),
             keys=KeyBook(keys),
             retention=Retention(writers, book, retention),
             files=FileWriter(filers),
@@ -147,6 +161,13 @@ async def open_storage(
 
 def parse_address(url: str) -> dict[str, Any]:
     """A database url as psycopg's parameters; raises :class:`UsageError` that does not repeat it."""
+    scheme, _, rest = url.partition("://")
+    place = rest.partition("?")[0] if scheme in {"postgresql", "postgres"} else ""
+    if place.count("@") > 1 or "@" in place.partition("/")[2]:
+        # The rest of the password would be taken for the name of a host or a database, and errors name these.
+        raise UsageError(
+            "database.url (DATABASE_URL) has an @ too many: in a user or a password it is written %40 (and / is %2F)"
+        )
     try:
         return conninfo_to_dict(url)
     except psycopg.ProgrammingError:
@@ -179,7 +200,13 @@ async def prepare_schema(connection: Connection[Any], progress: Callable[[str], 
 
 
 async def _open_pool(
-    stack: AsyncExitStack, conninfo: dict[str, Any], options: str, min_connections: int, max_connections: int
+    stack: AsyncExitStack,
+    conninfo: dict[str, Any],
+    options: str,
+    min_connections: int,
+    max_connections: int,
+    *,
+    loan_seconds: float = math.inf,
 ) -> Pool:
     joined = {**_WATCHFUL, **conninfo, "options": f"{conninfo.get('options', '')} {options} -c timezone=UTC".strip()}
     return await stack.enter_async_context(
@@ -187,6 +214,7 @@ async def _open_pool(
             make_conninfo("", **joined),
             min_connections=min(min_connections, max_connections),
             max_connections=max_connections,
+            loan_seconds=loan_seconds,
         )
     )
 

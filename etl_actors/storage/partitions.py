@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from psycopg import AsyncConnection, sql
 
-PARTITIONED = ("api_connector_data", "api_connector_items", "websocket_data", "events", "rejected")
+PARTITIONED = ("api_connector_data", "api_connector_items", "websocket_data", "events", "rejected", "gaps")
 ALWAYS_WRITTEN = ("api_connector_data", "api_connector_items", "events")
 WIDTHS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360, 720, 1440))
 PARTS_OF_CAP = 24

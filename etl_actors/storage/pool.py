@@ -9,6 +9,7 @@ replaced by whoever asks next.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ import msgspec
 import trio
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from ..errors import StorageBusy
+from ..errors import StorageBusy, StorageUnavailable
 from .driver import Connection
 from .hygiene import is_alive, made_clean
 from .translation import translated
@@ -45,7 +46,13 @@ class Pool:
     """Lends connections; made by ``open_pool``."""
 
     def __init__(
-        self, conninfo: str, *, min_connections: int, max_connections: int, configure: Configure | None = None
+        self,
+        conninfo: str,
+        *,
+        min_connections: int,
+        max_connections: int,
+        configure: Configure | None = None,
+        loan_seconds: float = math.inf,
     ) -> None:
         if not 0 <= min_connections <= max_connections or max_connections < 1:
             raise ValueError("a pool needs 0 <= min_connections <= max_connections, and at least one connection")
@@ -53,26 +60,36 @@ class Pool:
         self._min = min_connections
         self._max = max_connections
         self._configure = configure
+        self._loan_seconds = loan_seconds
         self._turns = trio.Semaphore(max_connections, max_value=max_connections)
         self._idle: deque[tuple[float, Connection[Any]]] = deque()  # (idle since, connection), oldest first
         self._lent: set[Connection[Any]] = set()
         self._closed = False
 
     @asynccontextmanager
-    async def connection(self, *, timeout: float | None = CHECKOUT_SECONDS) -> AsyncIterator[Connection[Any]]:
+    async def connection(
+        self, *, timeout: float | None = CHECKOUT_SECONDS, loan_seconds: float | None = None
+    ) -> AsyncIterator[Connection[Any]]:
         """Lend a connection in autocommit mode for the length of the block; session settings stay as they were left.
 
         Waits up to ``timeout`` seconds for its turn (None: as long as it takes), then raises ``StorageBusy``. Raises
-        ``StorageUnavailable`` when the server cannot be reached, or is lost within the block.
+        ``StorageUnavailable`` when the server cannot be reached, or is lost within the block; and when the whole, the
+        waiting and the block, takes longer than ``loan_seconds`` (None: those of the pool), since a server that hangs
+        says nothing.
         """
-        await self._take_turn(timeout)
+        seconds = self._loan_seconds if loan_seconds is None else loan_seconds
+        deadline = trio.current_time() + seconds
+        await self._take_turn(min(seconds, math.inf if timeout is None else timeout))
         try:
-            connection = await self._check_out()
-            try:
-                with translated():
-                    yield connection
-            finally:
-                await self._take_back(connection)
+            with trio.move_on_at(deadline) as loan:
+                connection = await self._check_out()
+                try:
+                    with translated():
+                        yield connection
+                finally:
+                    await self._take_back(connection)
+            if loan.cancelled_caught:
+                raise StorageUnavailable(f"PostgreSQL did not answer within {seconds:g} s")
         finally:
             self._turns.release()
 
@@ -94,14 +111,14 @@ class Pool:
         while self._idle:
             await self._idle.pop()[1].close()
 
-    async def _take_turn(self, timeout: float | None) -> None:
+    async def _take_turn(self, timeout: float) -> None:
         try:
             self._turns.acquire_nowait()
         except trio.WouldBlock:
-            with trio.move_on_after(float("inf") if timeout is None else timeout) as scope:
+            with trio.move_on_after(timeout) as scope:
                 await self._turns.acquire()
             if scope.cancelled_caught:
-                message = f"all {self._max} connections to PostgreSQL stayed in use for {timeout} seconds"
+                message = f"all {self._max} connections to PostgreSQL stayed in use for {timeout:g} seconds"
                 raise StorageBusy(message) from None
 
     async def _check_out(self) -> Connection[Any]:
@@ -164,13 +181,20 @@ async def open_pool(
     min_connections: int = 1,
     max_connections: int = 10,
     configure: Configure | None = None,
+    loan_seconds: float = math.inf,
 ) -> AsyncIterator[Pool]:
     """A pool for the length of the block, with ``min_connections`` open before it begins.
 
-    ``configure`` is awaited once for every new connection. Raises ``StorageUnavailable`` when the server cannot be
-    reached.
+    ``configure`` is awaited once for every new connection; no loan lasts longer than ``loan_seconds``. Raises
+    ``StorageUnavailable`` when the server cannot be reached.
     """
-    pool = Pool(conninfo, min_connections=min_connections, max_connections=max_connections, configure=configure)
+    pool = Pool(
+        conninfo,
+        min_connections=min_connections,
+        max_connections=max_connections,
+        configure=configure,
+        loan_seconds=loan_seconds,
+    )
     try:
         await pool.fill()
         yield pool

@@ -48,7 +48,7 @@ async def forget_handovers(pool: Pool, old_key_ids: list[str]) -> None:
 async def move_secrets(
     pool: Pool, rewrap: Callable[[dict[str, Any]], dict[str, Any]], handover: tuple[str, str, str]
 ) -> int:
-    """``rewrap`` every kept connector and leave ``handover``; how many connectors. All of it, or nothing.
+    """``rewrap`` every kept connector and leave ``handover``; how many had secrets to move. All of it, or nothing.
 
     Versions stay, since no setting changes: a client's change that is on its way is not refused for it.
     """
@@ -60,16 +60,21 @@ async def move_secrets(
                     "SELECT connector_id, definition::text FROM api_connectors WHERE definition IS NOT NULL"
                     " ORDER BY id FOR UPDATE"
                 )
-                kept = await cursor.fetchall()
-                for connector_id, text in kept:
-                    moved = Jsonb(rewrap(msgspec.json.decode(text)), dumps=msgspec.json.encode)
+                moved_secrets = 0
+                for connector_id, text in await cursor.fetchall():
+                    document = msgspec.json.decode(text)
+                    moved = rewrap(document)
+                    moved_secrets += moved != document
                     await connection.execute(
-                        "UPDATE api_connectors SET definition = %s WHERE connector_id = %s", (moved, connector_id)
+                        "UPDATE api_connectors SET definition = %s WHERE connector_id = %s",
+                        (Jsonb(moved, dumps=msgspec.json.encode), connector_id),
                     )
+                # Back to a key that was left before: what was left for those who held it leads nowhere now.
+                await connection.execute("DELETE FROM key_handover WHERE old_key_id = %s", (handover[0],))
                 await connection.execute(
                     "INSERT INTO key_handover (new_key_id, old_key_id, sealed_key) VALUES (%s, %s, %s)"
                     " ON CONFLICT (new_key_id) DO UPDATE"
                     " SET old_key_id = excluded.old_key_id, sealed_key = excluded.sealed_key",
                     handover,
                 )
-    return len(kept)
+    return moved_secrets

@@ -91,6 +91,7 @@ class Retention:
             "rejected": responses,
             "api_connector_items": _days(settings.items_days),
             "events": _days(settings.events_days),
+            "gaps": _days(settings.events_days),
         }
 
     async def sweep(self, now: datetime) -> int:

@@ -9,7 +9,7 @@ import msgspec
 import psycopg
 from psycopg import AsyncConnection
 
-from ..messages import Transformed
+from ..messages import Gap, Transformed
 
 _ITEM_COLUMNS = (
     "COPY api_connector_items (id, connector_id, api_name, exchange, coin_name, coin_symbol, quote_symbol, price,"
@@ -19,6 +19,7 @@ _RESPONSE_COLUMNS = (
     "COPY api_connector_data (id, connector_id, response_data, timestamp, response_time_ms, extraction_id) FROM STDIN"
 )
 _FRAME_COLUMNS = "COPY websocket_data (id, message_type, data, timestamp, connector_id, extraction_id) FROM STDIN"
+_GAP_COLUMNS = "COPY gaps (connector_id, key, first_missing, last_missing, timestamp, event_id) FROM STDIN"
 _REJECTED_COLUMNS = "COPY rejected (connector_id, raw, reason, place, timestamp, extraction_id) FROM STDIN"
 
 
@@ -38,18 +39,19 @@ def rows_by_table(part: Transformed) -> dict[str, int]:
         "websocket_data": int(part.store_response and part.kind in {"frame", "message"}),
         "api_connector_items": len(part.items),
         "rejected": len(part.rejected),
+        "gaps": int(_is_gap(part)),
     }
 
 
 async def copy_rows(connection: AsyncConnection[Any], stored: Sequence[Stored]) -> None:
-    """Copy responses, items and rejected payloads, inside the transaction of the caller."""
+    """Copy responses, frames, items, gaps and rejected payloads, inside the transaction of the caller."""
     async with connection.cursor() as cursor:
         responses = [one for one in stored if one.row_id is not None and one.part.kind == "response"]
         if responses:
             async with cursor.copy(_RESPONSE_COLUMNS) as copy:
                 for one in responses:
                     await copy.write_row(_response_row(one))
-        frames = [one for one in stored if one.row_id is not None and one.part.kind != "response"]
+        frames = [one for one in stored if one.row_id is not None and one.part.kind in {"frame", "message"}]
         if frames:
             async with cursor.copy(_FRAME_COLUMNS) as copy:
                 for one in frames:
@@ -58,6 +60,11 @@ async def copy_rows(connection: AsyncConnection[Any], stored: Sequence[Stored]) 
             async with cursor.copy(_ITEM_COLUMNS) as copy:
                 for one in stored:
                     await _copy_items(copy, one)
+        gaps = [one.part for one in stored if _is_gap(one.part)]
+        if gaps:
+            async with cursor.copy(_GAP_COLUMNS) as copy:
+                for part in gaps:
+                    await copy.write_row(_gap_row(part))
         if any(one.part.rejected for one in stored):
             async with cursor.copy(_REJECTED_COLUMNS) as copy:
                 for one in stored:
@@ -72,6 +79,15 @@ async def copy_rows(connection: AsyncConnection[Any], stored: Sequence[Stored]) 
                                 one.part.extraction_id.hex,
                             )
                         )
+
+
+def _is_gap(part: Transformed) -> bool:
+    return part.kind == "notice" and part.message_type == "gap" and part.store_response
+
+
+def _gap_row(part: Transformed) -> tuple[Any, ...]:
+    gap = msgspec.json.decode(part.body, type=Gap)
+    return part.connector_id, gap.key, gap.first, gap.last, part.received_at.isoformat(), part.extraction_id.hex
 
 
 def _response_row(one: Stored) -> tuple[Any, ...]:

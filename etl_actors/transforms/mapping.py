@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import collections.abc
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from ..errors import ConfigError, PayloadRefused
 from ..messages import Item, Onward
 from ..settings import ConnectorSettings, ItemMapping, TokenPages
+from ..settings import Sequence as Sequencing
+from ..settings.disclosure import open_params
 from .complaints import provider_sentence
 from .continuation import Continuation
 from .documents import contains_nul, encode_json
 from .expressions import EVALUATION_ERRORS, Expression, compile_expression, is_truthy
 from .fields import CONVERTERS
+from .frames import FrameRules
 from .functions import MappingFunctions
 from .numbers import describe, shortened
+from .sequence_reading import SequenceReading
 from .symbols import SymbolTable
 
 Read = Callable[[Any], Any]
@@ -35,11 +40,15 @@ class Mapping:
         self.exchange = settings.source_id
         self.has_items = items is not None
         self._functions = MappingFunctions(symbols)
-        self._params = settings.request_params()
+        self._params = open_params(settings)
         self._file, self._connector_id = file, settings.connector_id
         self._mistakes: list[tuple[str, str, str]] = []
         self._error = self._compile("error", settings.error)
         self._continuation = self._compile_continuation(settings, MappingFunctions(symbols))
+        of_frames = MappingFunctions(symbols)
+        of_frames.params = self._params
+        self.frames = FrameRules(settings, partial(self._compile, functions=of_frames))
+        self.sequence = self._compile_sequence(settings.sequence, symbols)
         items = items or ItemMapping()
         self._single = items.single
         self._each = self._compile("items.each", items.each) or _EVERYTHING
@@ -76,6 +85,16 @@ class Mapping:
             self._compile("pagination.from", pages.from_ if isinstance(pages, TokenPages) else None, functions),
             self._compile("cursor.from", cursor.from_ if cursor is not None else None, functions),
         )
+
+    def _compile_sequence(self, sequence: Sequencing | None, symbols: SymbolTable) -> SequenceReading | None:
+        if sequence is None:
+            return None
+        compiled: dict[str, Expression | None] = {}
+        for expressions in (sequence.frame_expressions(), sequence.snapshot_expressions()):
+            functions = MappingFunctions(symbols)
+            for name, text in expressions.items():
+                compiled[name] = self._compile(f"sequence.{name}", text, functions)
+        return SequenceReading(compiled)
 
     def onward(self, document: Any) -> Onward:
         """What ``document`` says about what comes after it; may be asked in a worker thread."""

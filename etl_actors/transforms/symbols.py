@@ -7,6 +7,7 @@ name is the two written together).
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,6 +22,8 @@ from .numbers import describe
 
 Pairs = dict[str, tuple[str, str]]
 _MAX_NAME = 100
+# A stroke between two assets, as Coinbase and Kraken write their pairs.
+_SEPARATOR = re.compile("[-/]")
 
 
 class SymbolTable:
@@ -34,8 +37,8 @@ class SymbolTable:
             self.replace(pairs)
 
     def resolve(self, pair: str) -> tuple[str, str] | None:
-        """The (base, quote) of exactly this pair, or None."""
-        return self._pairs.get(pair)
+        """The (base, quote) of exactly this pair, or None. One that its provider writes in two is no guess: BTC-USD."""
+        return self._pairs.get(pair) or _written_in_two(pair)
 
     def replace(self, pairs: Mapping[str, tuple[str, str]]) -> None:
         """From now on these pairs and no others."""
@@ -91,6 +94,11 @@ def shipped_snapshot(source_id: str, folder: Path | None = None) -> Pairs:
         return {}
     listed: dict[str, str] = tomllib.loads(path.read_text(encoding="utf-8"))["bases_by_quote"]
     return {base + quote: (base, quote) for quote, bases in listed.items() for base in bases.split()}
+
+
+def _written_in_two(pair: str) -> tuple[str, str] | None:
+    parts = _SEPARATOR.split(pair)
+    return (parts[0], parts[1]) if len(parts) == 2 and all(map(_is_name, parts)) else None
 
 
 def _is_name(value: Any) -> bool:

@@ -10,11 +10,12 @@ blocking code that knows neither database nor trio.
 """
 
 from .errors import CannotSeal, KeyFileUnusable, KeyMissing, NotSealed, SealBroken, VaultError, WrongKey
-from .opening import open_vault
+from .opening import KEY_NAME, lies_under_key_file, open_vault
 from .rotation import Handover, Rotation, open_rotation, put_next_key_in_place, with_handovers
 from .sealing import Keyring, Vault, is_sealed, key_id_of
 
 __all__ = [
+    "KEY_NAME",
     "CannotSeal",
     "Handover",
     "KeyFileUnusable",
@@ -28,6 +29,7 @@ __all__ = [
     "WrongKey",
     "is_sealed",
     "key_id_of",
+    "lies_under_key_file",
     "open_rotation",
     "open_vault",
     "put_next_key_in_place",

@@ -8,7 +8,7 @@ knows the key is being handled, so neither ``__cause__`` nor ``__context__`` can
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ..errors import UsageError
@@ -69,6 +69,24 @@ def find_key(
         raise UsageError(f"{variable} is not UTF-8 text: give another one, or {PREFIX} and {KEY_BYTES} bytes")
     salt = read_or_create(data_dir / SALT_NAME, bytes_form(_SALT_BYTES, what="salt file"), may_create=may_create)
     return _stretch(given, salt)
+
+
+def key_in_environment(environment: Mapping[str, str]) -> bool:
+    """Whether the key is ``ENCRYPTION_KEY`` or in the file that ``ENCRYPTION_KEY_FILE`` names."""
+    return any(environment.get(name) for name in (VARIABLE, f"{VARIABLE}_FILE"))
+
+
+def lies_under_key_file(data_dir: Path, environment: Mapping[str, str], key_ids: Collection[str] | None) -> bool:
+    """Whether secrets under one of these keys (None: not known which) wait for the key file that the environment's
+    key stands before. Blocks as above.
+    """
+    if not key_in_environment(environment) or not (data_dir / KEY_NAME).exists():
+        return False
+    try:
+        key_id = open_vault(data_dir, {}, may_create=False).key_id
+    except UsageError:
+        return False
+    return key_ids is None or key_id in key_ids
 
 
 def given_secret(variable: str, environment: Mapping[str, str]) -> Secret | None:

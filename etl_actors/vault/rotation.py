@@ -5,7 +5,8 @@ the key that it has. It takes it over from there, and the next start, under the 
 old key still leads to the new one; who rotates because a key leaked restarts the service soon.
 
 Where the key is a file of the data folder, the next one is made beside it and takes its place once everything that is
-sealed has moved.
+sealed has moved. Where ``ENCRYPTION_KEY_NEW`` follows on such a file, the file stays: a service that starts without the
+variable needs it until it has taken the new key over, and nobody here can know who does.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ..errors import UsageError
 from .errors import NotSealed
 from .hidden import parse
 from .key_file import sync_folder
-from .opening import KEY_NAME, VARIABLE, find_key
+from .opening import KEY_NAME, VARIABLE, find_key, key_in_environment
 from .sealing import KEY_BYTES, Keyring, Vault
 
 NEXT_VARIABLE = "ENCRYPTION_KEY_NEW"
@@ -43,20 +44,16 @@ class Rotation(Struct, frozen=True, kw_only=True):
 
 
 def open_rotation(data_dir: Path, environment: Mapping[str, str]) -> Rotation:
-    """The keys of a rotation: the present one, and ``ENCRYPTION_KEY_NEW`` (or a fresh file in the data folder).
+    """The keys of a rotation: the present one, of the environment or the data folder, and the one to move to:
+    ``ENCRYPTION_KEY_NEW``, else a fresh file in the data folder.
 
     Raises ``UsageError`` of one sentence. Blocks as ``open_vault`` does. A repetition finds the same file again.
     """
     old = Vault(find_key(data_dir, environment, may_create=False))
     given = any(environment.get(name) for name in (NEXT_VARIABLE, f"{NEXT_VARIABLE}_FILE"))
-    if _in_environment(environment) and not given:
+    if key_in_environment(environment) and not given:
         raise UsageError(
             f"{VARIABLE} gives the present key: give the new one as {NEXT_VARIABLE} (or {NEXT_VARIABLE}_FILE)"
-        )
-    if given and not _in_environment(environment):
-        raise UsageError(
-            f"the present key is the file {KEY_NAME} of the data folder, which gets a successor by itself:"
-            f" leave {NEXT_VARIABLE} away"
         )
     key = find_key(data_dir, environment, variable=NEXT_VARIABLE, file_name=NEXT_KEY_NAME)
     new = Vault(key)
@@ -90,7 +87,3 @@ def put_next_key_in_place(data_dir: Path, key_id: str) -> bool:
     following.replace(data_dir / KEY_NAME)
     sync_folder(data_dir)
     return True
-
-
-def _in_environment(environment: Mapping[str, str]) -> bool:
-    return any(environment.get(name) for name in (VARIABLE, f"{VARIABLE}_FILE"))

@@ -78,5 +78,5 @@ def create_app(
     async def dashboard(name: str = "index.html") -> Response:
         return await asset_response(DASHBOARD, name)
 
-    hold_sockets_to_keys(app, access.doorkeeper)
+    hold_sockets_to_keys(app, access.doorkeeper, gate.sessions)
     return app

@@ -13,8 +13,16 @@ from .problems import Problem, invalid
 DEEPEST = 50
 
 
+def refuse_encoded() -> None:
+    """415 for a body that is compressed: nobody here knows how long it would become."""
+    encoding = request.headers.get("Content-Encoding", "identity")
+    if encoding.lower() != "identity":
+        raise Problem(415, "Unsupported media type", f"send the body as it is, without Content-Encoding {encoding}")
+
+
 async def read_body(max_bytes: int) -> bytes:
-    """The whole body; 413 as soon as it is known to be longer than ``max_bytes``."""
+    """The whole body; 413 as soon as it is known to be longer than ``max_bytes``, 415 where it is compressed."""
+    refuse_encoded()
     if (request.content_length or 0) > max_bytes:
         raise _too_large(max_bytes)
     body = bytearray()
@@ -29,9 +37,14 @@ def _too_large(max_bytes: int) -> Problem:
     return Problem(413, "Too large", f"the body may be {max_bytes:,} bytes long at most")
 
 
-async def read_json_object(max_bytes: int) -> dict[str, Any]:
-    """The JSON object in the body. 400 for what is no JSON, 422 for another value, 413 for too much of it."""
+async def read_json_object(max_bytes: int, *, required: bool = True) -> dict[str, Any]:
+    """The JSON object in the body. 400 for what is no JSON, 422 for another value, 413 for too much of it.
+
+    No body at all is an empty object where none is ``required``.
+    """
     body = await read_body(max_bytes)
+    if not body and not required:
+        return {}
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from quart import Blueprint, Response, request
 
+from ..errors import ConnectorGone
 from ..settings import ConnectorSettings
 from . import examples
 from .answers import Connector, ConnectorsAnswer, ConnectorStatus
 from .bodies import read_json_object
 from .openapi.documented import Answer, Body, documented
 from .ports import Control, Roster, Statuses
-from .preconditions import etag_header, wanted_etag
-from .problems import Problem, json_response, not_found
+from .preconditions import etag_header, is_known, wanted_etags
+from .problems import Problem, json_response, no_content, not_found
 
-MAX_CONNECTOR_BYTES = 1_048_576
+MAX_CONNECTOR_BYTES = 131_072
 ETAG = {"ETag": "The version of its settings, for `If-Match`."}
 LOCATION = {"Location": "Where it is."}
 IF_MATCH = {"If-Match": "The ETag that the change was made from; 412 when it is not the newest any more."}
@@ -59,12 +60,18 @@ def connector_routes(statuses: Statuses, roster: Roster) -> Blueprint:
     @routes.get("/<connector_id>")
     @documented(
         "Show a connector",
+        headers={"If-None-Match": "An ETag that is known already: 304 while the settings are those."},
         answers={
-            200: Answer(Connector, "Its settings, secrets masked, and its state.", examples.CONNECTOR, headers=ETAG)
+            200: Answer(Connector, "Its settings, secrets masked, and its state.", examples.CONNECTOR, headers=ETAG),
+            304: Answer(None, "Its settings are known already.", headers=ETAG),
         },
     )
     async def one(connector_id: str) -> Response:
-        return shown(connector_id)
+        """Its state is no part of the version; `/status` tells it at any time."""
+        response = shown(connector_id)
+        if is_known(request.headers, current(connector_id)):
+            return Response(b"", status=304, headers={"ETag": response.headers["ETag"]})
+        return response
 
     @routes.put("/<connector_id>")
     @documented(
@@ -77,7 +84,10 @@ def connector_routes(statuses: Statuses, roster: Roster) -> Blueprint:
     )
     async def replace(connector_id: str) -> Response:
         document = await read_json_object(MAX_CONNECTOR_BYTES)
-        await roster.replace(connector_id, document, etag=wanted_etag(request.headers, current(connector_id)))
+        try:
+            await roster.replace(connector_id, document, etags=wanted_etags(request.headers))
+        except ConnectorGone as gone:
+            raise not_found(f"{gone}; POST /api/connectors makes one") from None
         return shown(connector_id)
 
     @routes.delete("/<connector_id>")
@@ -89,8 +99,8 @@ def connector_routes(statuses: Statuses, roster: Roster) -> Blueprint:
         problems=(409, 412, 503),
     )
     async def delete(connector_id: str) -> Response:
-        await roster.delete(connector_id, etag=wanted_etag(request.headers, current(connector_id)))
-        return Response(b"", status=204)
+        await roster.delete(connector_id, etags=wanted_etags(request.headers))
+        return no_content()
 
     @routes.get("/<connector_id>/status")
     @documented("How a connector is", answers={200: AS_IT_IS})

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from quart import Blueprint, Response, request
 
 from ..paging import Key, Page
+from ..settings.request_body import EXTRACT_ID
 from ..wire import ItemRow, ResponseRow
 from . import examples
 from .answers import ItemsAnswer, ResponsesAnswer
@@ -50,6 +51,8 @@ def data_routes(reader: Reader, statuses: Statuses) -> Blueprint:
         if "\0" in connector_id or len(connector_id) > 255:
             raise not_found("there is no such connector")
         if statuses.connector(connector_id) is None and not await reader.knows_connector(connector_id):
+            if connector_id == EXTRACT_ID:
+                raise not_found("nothing was extracted yet: POST /api/data/extract fetches a url and keeps the answer")
             raise not_found(f"there is no connector {connector_id!r}")
 
     @routes.get("/items")

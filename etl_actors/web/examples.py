@@ -142,6 +142,7 @@ STATUS: dict[str, Any] = {
     "started_at": "2025-12-08T15:59:47Z",
     "uptime_seconds": 12.98,
     "connectors": {"running": ["binance_24hr"], "throttled": [], "failing": [], "paused": [], "stopped": []},
+    "stale": [],
     "actors": [
         {"name": "loader", "state": "running", "restarts": 0, "last_error": None, "last_error_at": None},
         {
@@ -154,7 +155,7 @@ STATUS: dict[str, Any] = {
     ],
     "channels": {"extracted": {"waiting": 0, "capacity": 8}},
     "loader": {"batches": 13, "rows": 9863, "refused": 0, "head": 14, "waiting_seconds": 0.0, "last_error": None},
-    "database": {"kind": "embedded", "version": "PostgreSQL 18.4"},
+    "database": {"kind": "embedded", "version": "PostgreSQL 18.4", "last_error": None},
     "spool": None,
     "subscribers": {
         "subscribers": 1,
@@ -166,6 +167,13 @@ STATUS: dict[str, Any] = {
         "waiting_bytes": 0,
     },
     "symbols": {"binance": {"pairs": 2500, "refreshed_at": MOMENT, "last_error": None}},
+}
+NOT_READY: dict[str, Any] = {
+    "type": "about:blank",
+    "title": "Not ready",
+    "status": 503,
+    "detail": "the database does not answer",
+    "reasons": ["the database does not answer"],
 }
 TEST_MESSAGE: dict[str, Any] = {"type": "hello", "data": {"message": "hello"}}
 TEST_SENT: dict[str, Any] = {"status": "sent", "subscribers": 2, "message": TEST_MESSAGE}

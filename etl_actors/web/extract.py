@@ -11,7 +11,7 @@ from .openapi.documented import Answer, Body, documented
 from .ports import Extractor
 from .problems import json_response
 
-MAX_REQUEST_BYTES = 1_048_576
+MAX_REQUEST_BYTES = 131_072
 
 
 def extract_routes(extractor: Extractor) -> Blueprint:
@@ -22,7 +22,11 @@ def extract_routes(extractor: Extractor) -> Blueprint:
     @documented(
         "Fetch a url once",
         scope="write",
-        body=Body({"application/json": ExtractBody}, examples={"with a mapping": examples.EXTRACT_SENT}),
+        body=Body(
+            {"application/json": ExtractBody},
+            "The mapping goes into `items`, as in a connector; without one the answer is stored as it is.",
+            examples={"with a mapping": examples.EXTRACT_SENT},
+        ),
         answers={200: Answer(ExtractAnswer, "What came; it is stored.", examples.EXTRACTED)},
         problems=(422, 424, 429, 503),
     )

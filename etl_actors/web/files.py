@@ -19,7 +19,7 @@ from .export import CSV, JSON, NDJSON, accepted_kind, export_response
 from .openapi.documented import Answer, documented
 from .parameters import single_values
 from .ports import FileDesk, FileReader
-from .problems import json_response, not_found
+from .problems import json_response, no_content, not_found
 from .query import AFTER_FILE, AFTER_ROW, PAGING, next_numbers, read_slice
 from .uploads import file_object
 
@@ -75,7 +75,7 @@ def file_routes(reader: FileReader, desk: FileDesk) -> Blueprint:
     async def delete(file_id: str) -> Response:
         if not await desk.remove(await _file(reader, file_id)):
             raise not_found(f"there is no file {file_id}")
-        return Response(b"", status=204)
+        return no_content()
 
     @routes.get("/<file_id>/data")
     @documented(
@@ -93,9 +93,11 @@ def file_routes(reader: FileReader, desk: FileDesk) -> Blueprint:
 
 
 async def _file(reader: FileReader, text: str) -> StoredFile:
-    file = await reader.file(int(text)) if re.fullmatch(r"[0-9]{1,18}", text) else None
-    if file is None:
+    if not re.fullmatch(r"[0-9]{1,18}", text):
         raise not_found(f"there is no file {text[:60]!r}; ids of files are whole numbers")
+    file = await reader.file(int(text))
+    if file is None:
+        raise not_found(f"there is no file {int(text)}; GET /api/files lists those that there are")
     return file
 
 

@@ -9,7 +9,7 @@ from . import examples
 from .answers import Alive, NotReady, Ready, Root, Status
 from .openapi.documented import Answer, documented
 from .ports import Statuses
-from .problems import json_response
+from .problems import PROBLEM_JSON, document_response, json_response
 
 
 def health_routes(statuses: Statuses, version: str) -> Blueprint:
@@ -46,15 +46,22 @@ def health_routes(statuses: Statuses, version: str) -> Blueprint:
             503: Answer(
                 NotReady,
                 "It is not, and why.",
-                {"status": "not ready", "reasons": ["the database does not answer: connection refused"]},
+                examples.NOT_READY,
+                kind=PROBLEM_JSON,
+                headers={"Retry-After": "Seconds to wait."},
             ),
         },
     )
     async def readyz() -> Response:
-        reasons = statuses.not_ready()
+        reasons, stale = statuses.not_ready(), statuses.stale()
+        # A provider that brings nothing is told, but it is no reason to send callers elsewhere.
+        detail = {"stale": stale} if stale else {}
         if reasons:
-            return json_response({"status": "not ready", "reasons": reasons}, 503)
-        return json_response({"status": "ready"})
+            document = NotReady(
+                type="about:blank", title="Not ready", status=503, detail="; ".join(reasons), reasons=reasons
+            )
+            return document_response(document)
+        return json_response({"status": "ready"} | detail)
 
     @routes.get("/api/status")
     @documented(

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta, Struct
 from quart import Blueprint, Response
 
-from ..errors import TooManyKeys
+from ..errors import ConfigError, StorageUnavailable, TooManyKeys
 from ..keys import LONGEST_DAYS, KeyRecord, Scope, name_mistake, new_key
+from ..settings.decoding import Mistake, convert
 from ..wire import iso_time
 from . import examples
 from .answers import Key, KeysAnswer, NewKey
-from .bodies import read_body
+from .bodies import read_json_object
 from .openapi.documented import Answer, Body, documented
 from .ports import Doorkeeper, KeyStore
-from .problems import Problem, invalid, json_response, not_found
+from .problems import Problem, invalid, json_response, no_content, not_found
 
 BODY_BYTES = 16_384
 LARGEST_ID = 2**63 - 1
@@ -60,7 +61,7 @@ def key_routes(keys: KeyStore, doorkeeper: Doorkeeper) -> Blueprint:
     )
     async def create() -> Response:
         """Of a key only its SHA-256 is kept."""
-        wanted = _read(await read_body(BODY_BYTES))
+        wanted = _read(await read_json_object(BODY_BYTES, required=False))
         days = wanted.expires_days
         expires_at = None if days is None else datetime.now(UTC) + timedelta(days=days)
         key = new_key()
@@ -68,7 +69,9 @@ def key_routes(keys: KeyStore, doorkeeper: Doorkeeper) -> Blueprint:
             record = await keys.create(key, name=wanted.name, scope=wanted.scope, expires_at=expires_at)
         except TooManyKeys as error:
             raise Problem(409, "Too many keys", str(error)) from None
-        await doorkeeper.look()
+        # It is stored, and must be shown: a look that fails now succeeds when the key is used first.
+        with suppress(StorageUnavailable):
+            await doorkeeper.look()
         response = json_response(_described(record) | {"key": key}, 201)
         response.headers["Location"] = f"/api/keys/{record.id}"
         return response
@@ -90,19 +93,16 @@ def key_routes(keys: KeyStore, doorkeeper: Doorkeeper) -> Blueprint:
         if key_id > LARGEST_ID or await keys.revoke(key_id) is None:
             raise not_found(f"there is no key {key_id}")
         await doorkeeper.look()
-        return Response(b"", status=204)
+        return no_content()
 
     return routes
 
 
-def _read(body: bytes) -> Wanted:
-    try:
-        wanted = msgspec.json.decode(body or b"{}", type=Wanted)
-    except msgspec.ValidationError as error:
-        reason, _, place = str(error).partition(" - at `$")
-        raise invalid(place.rstrip("`").lstrip(".") or "body", reason) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Problem(400, "Not JSON", f"the body is not JSON: {error}") from None
+def _read(document: dict[str, Any]) -> Wanted:
+    mistakes: list[Mistake] = []
+    wanted = convert(document, Wanted, "", mistakes)
+    if wanted is None or mistakes:  # what is wrong was cut out, and the rest looked at
+        raise ConfigError(*mistakes)
     mistake = name_mistake(wanted.name)
     if mistake is not None:
         raise invalid("name", mistake)

@@ -15,6 +15,7 @@ import stat
 import struct
 import sys
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 from ..errors import UsageError
 
@@ -60,6 +61,14 @@ def address_of(listener: socket.socket) -> str:
     """``http://127.0.0.1:8000``."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if listener.family == socket.AF_INET6 else f"http://{host}:{port}"
+
+
+def openable(address: str) -> str:
+    """``address`` as a browser of the network can open it: for all addresses stands the name of this machine."""
+    parts = urlsplit(address)
+    if parts.hostname not in {"0.0.0.0", "::"}:  # noqa: S104  # compared, not listened on
+        return address
+    return f"{parts.scheme}://{socket.gethostname()}:{parts.port}"
 
 
 def abort_connections(port: int) -> int:

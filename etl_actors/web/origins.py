@@ -2,7 +2,7 @@
 
 A browser tells in ``Origin`` which page is asking; programs send none and are not asked. A page of a stranger may
 neither open ``/ws`` nor change anything, and is not shown what it reads. ``*`` welcomes every page that brings a key,
-and none that rides on a cookie.
+and none that rides on a cookie; where no keys are asked for it is left out, and only pages that are named are welcome.
 """
 
 from __future__ import annotations

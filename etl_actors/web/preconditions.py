@@ -1,11 +1,11 @@
-"""``ETag`` and ``If-Match`` (RFC 9110, 8.8.3 and 13.1.1): a change takes place only on the version it was made from."""
+"""``ETag`` (RFC 9110, 8.8.3): with ``If-Match`` (13.1.1) a change takes place only on the version it was made from, and
+with ``If-None-Match`` (13.1.2) nobody is told again what they know.
+"""
 
 from __future__ import annotations
 
 from werkzeug.datastructures import Headers
 from werkzeug.http import parse_etags
-
-from .problems import Problem
 
 
 def etag_header(version: str) -> str:
@@ -13,16 +13,15 @@ def etag_header(version: str) -> str:
     return f'"{version}"'
 
 
-def wanted_etag(headers: Headers, current: str) -> str | None:
-    """The version that the caller's change was made from; None when it does not say, or takes any.
+def wanted_etags(headers: Headers) -> frozenset[str] | None:
+    """The versions that the caller's change may be made on; None when it does not say, or takes any.
 
-    412 when it names others than ``current``. A weak validator never matches here.
+    A weak validator never matches here, so it names none.
     """
     stated = headers.get("If-Match", "").strip()
-    if stated in {"", "*"}:
-        return None
-    if current in parse_etags(stated):
-        return current
-    raise Problem(
-        412, "Changed meanwhile", f"this is version {etag_header(current)} by now; get it again and repeat your change"
-    )
+    return None if stated in {"", "*"} else frozenset(parse_etags(stated).as_set())
+
+
+def is_known(headers: Headers, version: str) -> bool:
+    """Whether the client has this version. A weak validator is as good here."""
+    return parse_etags(headers.get("If-None-Match")).contains_weak(version)

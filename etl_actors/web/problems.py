@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 import structlog
 from msgspec import Struct
-from quart import Response
+from quart import Response, request
 from quart_trio import QuartTrio
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.routing.exceptions import WebsocketMismatch
 
 from ..errors import (
     ConfigError,
@@ -20,8 +21,10 @@ from ..errors import (
     FileRefused,
     NoRoom,
     NotDrained,
+    OutcomeUnknown,
     PayloadRefused,
     PollFailed,
+    StorageBusy,
     StorageRefused,
     StorageUnavailable,
     TargetRefused,
@@ -32,6 +35,7 @@ from ..errors import (
 log = structlog.get_logger("web")
 
 RETRY_AFTER_SECONDS = 5
+PROBLEM_JSON = "application/problem+json"
 
 
 class Mistake(Struct, frozen=True):
@@ -86,21 +90,37 @@ def json_response(value: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status=status, content_type="application/json")
 
 
+def no_content() -> Response:
+    """204: it is done, and there is nothing to say."""
+    response = Response(b"", status=204)
+    del response.headers["Content-Type"]
+    return response
+
+
+def problem_document(
+    status: int, title: str, detail: str, errors: list[dict[str, str]] | None = None
+) -> ProblemDocument:
+    """A problem, ready to be encoded."""
+    mistakes = [Mistake(**error) for error in errors or []]
+    return ProblemDocument(type="about:blank", title=title, status=status, detail=detail, errors=mistakes)
+
+
 def problem_body(status: int, title: str, detail: str, errors: list[dict[str, str]] | None = None) -> bytes:
     """The JSON of a problem document."""
-    mistakes = [Mistake(**error) for error in errors or []]
-    return msgspec.json.encode(
-        ProblemDocument(type="about:blank", title=title, status=status, detail=detail, errors=mistakes)
-    )
+    return msgspec.json.encode(problem_document(status, title, detail, errors))
+
+
+def document_response(document: ProblemDocument) -> Response:
+    """A problem document as an answer, which says when to try again where that may help."""
+    response = Response(msgspec.json.encode(document), status=document.status, content_type=PROBLEM_JSON)
+    if document.status in {429, 503}:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
 
 
 def problem_response(status: int, title: str, detail: str, errors: list[dict[str, str]] | None = None) -> Response:
     """A problem document."""
-    body = problem_body(status, title, detail, errors)
-    response = Response(body, status=status, content_type="application/problem+json")
-    if status in {429, 503}:
-        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    return response
+    return document_response(problem_document(status, title, detail, errors))
 
 
 # What an error of the house means to a caller; the first that fits.
@@ -114,6 +134,12 @@ _MEANINGS: tuple[tuple[type[EtlActorsError], int, str], ...] = (
     (StorageRefused, 422, "Not valid"),
     (PollFailed, 424, "The provider brought nothing"),
 )
+
+
+def _storage_words(error: StorageUnavailable) -> str:
+    if isinstance(error, OutcomeUnknown):
+        return "the database was lost while it stored this, so it may be stored or not"
+    return "the database is too busy" if isinstance(error, StorageBusy) else "the database does not answer"
 
 
 def _told_as(status: int, title: str) -> Callable[[Exception], Awaitable[Response]]:
@@ -134,7 +160,9 @@ def install_problem_handlers(app: QuartTrio) -> None:
 
     @app.errorhandler(StorageUnavailable)
     async def _storage(error: StorageUnavailable) -> Response:
-        return problem_response(503, "Database unavailable", f"{error}; try again in a few seconds")
+        # A driver's text names hosts, users and paths, and not everybody who gets here has shown a key.
+        log.info("web.storage_unavailable", error=str(error))
+        return problem_response(503, "Database unavailable", f"{_storage_words(error)}; try again in a few seconds")
 
     @app.errorhandler(ConfigError)
     async def _config(error: ConfigError) -> Response:
@@ -160,6 +188,24 @@ def install_problem_handlers(app: QuartTrio) -> None:
 
     for kind, status, title in _MEANINGS:
         app.register_error_handler(kind, _told_as(status, title))
+
+    @app.errorhandler(WebsocketMismatch)
+    async def _socket(error: WebsocketMismatch) -> Response:
+        response = problem_response(426, "Upgrade needed", "this is a WebSocket: connect with ws:// or wss://")
+        response.headers["Upgrade"] = "websocket"
+        return response
+
+    @app.errorhandler(NotFound)
+    async def _nowhere(error: NotFound) -> Response:
+        return problem_response(404, "Not found", f"nothing is at {request.path[:200]!r}; /docs shows what there is")
+
+    @app.errorhandler(MethodNotAllowed)
+    async def _no_method(error: MethodNotAllowed) -> Response:
+        allowed = ", ".join(sorted(error.valid_methods or ()))
+        detail = f"{request.method} is not for this address; it takes {allowed or 'no method at all'}"
+        response = problem_response(405, "Method not allowed", detail)
+        response.headers["Allow"] = allowed
+        return response
 
     @app.errorhandler(HTTPException)
     async def _http(error: HTTPException) -> Response:

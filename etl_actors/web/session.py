@@ -16,7 +16,7 @@ from .access.sessions import SESSION_SECONDS
 from .answers import SessionAnswer
 from .bodies import read_body
 from .openapi.documented import Answer, Body, documented
-from .problems import Problem, invalid, json_response
+from .problems import Problem, invalid, json_response, no_content
 
 LOGIN_BYTES = 4_096
 
@@ -79,7 +79,7 @@ def session_routes(gate: Gate) -> Blueprint:
     @documented("Log out", scope=None, answers={204: Answer(None, "The session is over.")})
     async def log_out() -> Response:
         sessions.end(request.cookies.get(sessions.cookie_name, ""))
-        response = Response(b"", status=204)
+        response = no_content()
         response.delete_cookie(sessions.cookie_name, path="/", httponly=True, samesite="Strict")
         return response
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec import Raw
 from msgspec.structs import replace
 from quart import Blueprint, Response, request
+from werkzeug.exceptions import MethodNotAllowed
 
 from ..messages import DeclaredFile, StoredFile
 from ..wire import iso_time
 from . import examples
 from .answers import FileAnswer, ProcessAnswer
+from .bodies import refuse_encoded
 from .multipart import body_pieces, receive_multipart, storable
-from .openapi.documented import Answer, Body, documented
+from .openapi.documented import Answer, Body, documented, hidden
 from .parameters import Choice, Text, single_values
 from .ports import Arrival, FileDesk
 from .problems import Problem, json_response
@@ -44,6 +47,9 @@ DELIMITER = Text(name="delimiter", description="What stands between cells, where
 FILENAME = Text(name="filename", description="What a raw body is called.")
 PROCESS_PARAMETERS = (FORMAT, ENCODING, DELIMITER, FILENAME)
 PROCESSED = Answer(ProcessAnswer, "The result is kept; its counts, types and first rows.", examples.PROCESSED)
+_CSV = re.compile(r"(text|application)/(x-)?(csv|comma-separated-values|tab-separated-values|tsv)")
+_JSON = re.compile(r"(text|application)/(.+\+)?(x-)?(json|ndjson|jsonl|jsonlines|json-lines|json-seq)")
+_NO_TABLE = re.compile(r"(image|audio|video|font|model)/.*|text/html|.+/(.+\+)?xml|application/(pdf|zip|gzip|x-gzip)")
 FOLDERS = {"upload": "uploads", "processed": "processed"}
 
 
@@ -53,9 +59,13 @@ def upload_routes(desk: FileDesk) -> Blueprint:
 
     @routes.before_request
     async def check() -> None:
-        encoding = request.headers.get("Content-Encoding", "identity")
-        if encoding.lower() != "identity":
-            raise Problem(415, "Unsupported media type", f"send the body as it is, without Content-Encoding {encoding}")
+        refuse_encoded()
+
+    @routes.get("/api/data/upload")
+    @hidden
+    async def no_listing() -> Response:
+        """Else it would be read as the data of a connector of that name."""
+        raise MethodNotAllowed(["POST"], "files are handed in here, by POST; GET /api/files lists them")
 
     @routes.post("/api/data/upload")
     @documented(
@@ -125,14 +135,23 @@ def file_object(file: StoredFile) -> dict[str, Any]:
 
 async def _process(desk: FileDesk, must_be: Literal["csv", "json"]) -> Response:
     output = _format(single_values(request.args))
+    _refuse_another_kind(request.mimetype, must_be)
     async with desk.receiving(request.content_length or 0) as arrival:
         if request.mimetype == MULTIPART:
             declared, fields = await receive_multipart(arrival.write)
+            _refuse_another_kind(declared.content_type, must_be)
         else:
             declared, fields = await _receive_raw(arrival), {}
         output = _format(fields) if fields.get("format") else output
         result = await arrival.process(replace(_with_options(declared, fields), must_be=must_be), output)
     return json_response(_result_object(result.file, result.preview))
+
+
+def _refuse_another_kind(content_type: str, must_be: Literal["csv", "json"]) -> None:
+    """415 for what says of itself that it is something else; what says nothing clear is looked at."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if _NO_TABLE.fullmatch(kind) or (_JSON if must_be == "csv" else _CSV).fullmatch(kind):
+        raise Problem(415, "Unsupported media type", f"{kind[:100]} is no {must_be.upper()}")
 
 
 def _result_object(file: StoredFile, preview: Sequence[bytes]) -> dict[str, Any]:

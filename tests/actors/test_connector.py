@@ -96,7 +96,7 @@ async def running(*actors: ConnectorActor, capacity: float = 10_000) -> AsyncIte
             try:
                 found.append(receive.receive_nowait())
             except (trio.WouldBlock, trio.EndOfChannel):
-                return found
+                return [one for one in found if one.kind != "notice"]
 
     async with trio.open_nursery() as nursery:
         for actor in actors:
@@ -380,7 +380,8 @@ async def test_crash_of_a_source_leaves_as_it_is(autojump_clock: MockClock) -> N
     send, receive = trio.open_memory_channel[Extracted](100)
     with pytest.raises(ZeroDivisionError):
         await actor.run(send.clone())
-    assert actor.statistics().state == "stopped"
+    assert actor.statistics().state == "failing"
+    assert actor.statistics().last_error == "it crashed (ZeroDivisionError) and is started again"
     with pytest.raises(KeyError):
         limit.effective_interval("one")
     with trio.move_on_after(5):

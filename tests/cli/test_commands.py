@@ -112,6 +112,54 @@ def test_check_refuses_what_serve_would_refuse(tmp_path: Path) -> None:
     assert run("check", "--config", str(tmp_path)).returncode == 0
 
 
+MISTAKEN = """
+[[connectors]]
+connector_id = "a b"
+url = "ftp://example.org/"
+intervall_seconds = 1
+auth = { type = "bearer" }
+[connectors.items]
+price = "((("
+coin_symbol = "nosuch(a)"
+prise = "p"
+
+[[connectors]]
+connector_id = "sound"
+url = "${NO_SUCH_URL}"
+items = { price = "nosuch(b)" }
+"""
+
+
+def test_check_tells_the_mistakes_of_every_stage_at_once(tmp_path: Path) -> None:
+    """Schema, urls and expressions, in all connectors, though the id of one is none; nothing that only follows."""
+    (tmp_path / "connectors").mkdir()
+    (tmp_path / "connectors" / "a.toml").write_text(MISTAKEN)
+    done = run("check", "--config", str(tmp_path))
+    assert done.returncode == 2
+    places = [line.split("a.toml: ")[1].split(": ")[0] for line in done.stderr.splitlines()]
+    assert sorted(places) == [
+        "connectors[0].auth.token", "connectors[0].connector_id", "connectors[0].intervall_seconds",
+        "connectors[0].items.coin_symbol", "connectors[0].items.price", "connectors[0].items.prise",
+        "connectors[0].url", "connectors[1].items.price", "connectors[1].url",
+    ]  # fmt: skip
+    served = run("serve", "--config", str(tmp_path), "--data-dir", str(tmp_path / "data"))
+    assert (served.returncode, served.stderr) == (2, done.stderr)
+
+
+def test_check_looks_at_the_database_s_address_and_at_who_may_call(tmp_path: Path) -> None:
+    """Another kind of database is refused without repeating the password; a star that counts for nothing is told."""
+    (tmp_path / "service.toml").write_text('[database]\nurl = "mysql://root:canary@db/prices"\n')
+    done = run("check", "--config", str(tmp_path))
+    assert done.returncode == 2
+    assert "database.url" in done.stderr
+    assert "canary" not in done.stderr
+    for url in ("postgresql://root@db/prices", "host=db dbname=prices"):
+        (tmp_path / "service.toml").write_text(f'[server]\ncors_origins = ["*"]\n[database]\nurl = "{url}"\n')
+        done = run("check", "--config", str(tmp_path))
+        assert done.returncode == 0
+        assert "cors_origins" in done.stdout
+
+
 def test_check_says_when_nothing_is_polled(tmp_path: Path) -> None:
     """Sound, and most likely the wrong folder."""
     done = run("check", "--config", str(tmp_path))
@@ -129,6 +177,24 @@ def test_check_says_that_one_page_a_poll_is_counted(tmp_path: Path) -> None:
     assert "one page a poll is counted" in done.stdout
 
 
+def test_check_names_the_streams_and_their_mistakes(tmp_path: Path) -> None:
+    """A stream alone is something to do; a wrong step is told with its place."""
+    (tmp_path / "connectors").mkdir()
+    connector = '[[connectors]]\nconnector_id = "one"\nkind = "websocket"\nurl = "ws://127.0.0.1/"\n'
+    (tmp_path / "connectors" / "a.toml").write_text(connector)
+    done = run("check", "--config", str(tmp_path))
+    assert done.returncode == 0
+    assert "followed over WebSocket, and not in the estimates: one" in done.stdout
+    assert "nothing is polled" not in done.stdout
+    wrong = '[[connectors.handshake]]\nexpect = "nope(a)"\n[[connectors.handshake]]\ntimeout_seconds = 3\n'
+    (tmp_path / "connectors" / "a.toml").write_text(connector + wrong)
+    done = run("check", "--config", str(tmp_path))
+    assert done.returncode == 2
+    assert "connectors[0].handshake[1]: a step sends something" in done.stderr
+    (tmp_path / "connectors" / "a.toml").write_text(connector + wrong.rpartition("[[")[0])
+    assert "connectors[0].handshake[0].expect: " in run("check", "--config", str(tmp_path)).stderr
+
+
 def test_check_prints_the_call_budget_and_the_gigabytes() -> None:
     """Calls a minute, an hour, a month against what is allowed; what a limit stretches; what a day stores."""
     done = run("check", "--config", str(shipped_config()))
@@ -139,6 +205,15 @@ def test_check_prints_the_call_budget_and_the_gigabytes() -> None:
     assert any("coingecko" in line and "stretched" in line for line in lines)
     assert any("GB a day" in line for line in lines)
     assert "\x1b[" not in done.stdout
+
+
+def test_check_says_how_an_assumed_figure_is_replaced(tmp_path: Path) -> None:
+    """Only where one is assumed."""
+    (tmp_path / "connectors").mkdir()
+    connector = '[[connectors]]\nconnector_id = "one"\nurl = "http://127.0.0.1/"\n'
+    for more, told in (("", True), ("expected_response_bytes = 10\nexpected_items = 1\n", False)):
+        (tmp_path / "connectors" / "a.toml").write_text(connector + more)
+        assert ("(assumed): give" in run("check", "--config", str(tmp_path)).stdout) is told
 
 
 def test_a_database_that_cannot_be_reached_fails_with_one_sentence(tmp_path: Path) -> None:

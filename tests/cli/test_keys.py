@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import shutil
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,7 +54,7 @@ def test_keys_are_made_listed_and_revoked_with_and_without_a_service(folder: Pat
         assert "early bird" in listed
         assert early[4:8] in listed
         assert early.strip() not in listed
-        assert "early bird" in keys("revoke", "1", data_dir=data_dir)
+        assert "early bird" in keys("revoke", "early bird", data_dir=data_dir)
         deadline = time.monotonic() + 4
         while status(address, early.strip()) != 401:
             assert time.monotonic() < deadline
@@ -61,6 +63,7 @@ def test_keys_are_made_listed_and_revoked_with_and_without_a_service(folder: Pat
         assert status(address, first) == 200
         log = (folder / "log").read_text()
         assert str(data_dir / "admin.key") in log
+        assert f'"data_dir":"{data_dir}"' in log.replace('": "', '":"')
         assert not any(key in log for key in (first, late, early.strip()))
     assert "revoked" in keys("list", data_dir=data_dir)
     keys("revoke", "1", data_dir=data_dir)
@@ -79,7 +82,7 @@ def test_keys_of_a_database_of_ones_own(database: str, tmp_path: Path) -> None:
     [
         (("list",), "holds no database"),
         (("revoke", "1"), "holds no database"),
-        (("revoke", "one"), "not a valid integer"),
+        (("revoke", "one"), "holds no database"),
         (("create", "--scope", "root"), "root"),
         (("create", "--name", "a\nb"), "--name"),
         (("create", "--expires-days", "0"), "--expires-days"),
@@ -101,6 +104,24 @@ def test_a_key_that_is_not_there_cannot_be_revoked(database: str, tmp_path: Path
     done = run("keys", "revoke", "7", DATABASE_URL=database, ETL_DATA_DIR=str(tmp_path))
     assert done.returncode == 2
     assert "keys list" in done.stderr
+
+
+def test_a_name_names_a_key_while_it_is_the_only_one(database: str, tmp_path: Path) -> None:
+    """Two of a name are told apart by id; whoever gives no name is the name; the list tells of the first key."""
+    made = {"DATABASE_URL": database, "ETL_DATA_DIR": str(tmp_path)}
+    for name in ("twin", "twin", "nothing more"):
+        assert run("keys", "create", "--name", name, **made).returncode == 0
+    assert run("keys", "create", **made).returncode == 0
+    listed = run("keys", "list", **made)
+    assert f"{getpass.getuser()}@{socket.gethostname()}" in listed.stdout
+    assert "admin.key" in listed.stderr
+    several = run("keys", "revoke", "twin", **made)
+    assert several.returncode == 2
+    assert "2 keys are named 'twin'" in several.stderr
+    first = several.stderr.split("(")[1].split(",")[0]
+    for key in (first, "twin"):  # now there is one
+        assert "revoked key" in run("keys", "revoke", key, **made).stdout
+    assert run("keys", "revoke", "twin", **made).returncode == 2
 
 
 def test_a_database_that_does_not_answer_is_one_sentence(tmp_path: Path) -> None:

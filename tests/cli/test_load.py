@@ -99,6 +99,7 @@ def test_a_missing_file_is_bad_usage_before_anything_is_sent(tmp_path: Path) -> 
             done = run("load", "a.csv", wrong, cwd=tmp_path, ETL_URL=url)
             assert (done.returncode, done.stdout) == (2, "")
             assert done.stderr.startswith(f"etl-actors: {wrong}: ")
+        assert "this is a folder; name the files in it" in done.stderr
     assert not uploads.files
 
 

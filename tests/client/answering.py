@@ -19,6 +19,7 @@ class Answering(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.connectors: dict[str, Any] = {}
         self.from_file: set[str] = set()
+        self.versions: dict[str, int] = {}
         self.asked: list[tuple[str, str, dict[str, str], Any]] = []
         self.always: tuple[int, str, bytes] | None = None
 
@@ -26,7 +27,11 @@ class Answering(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
-    def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+    def etag(self, connector_id: str) -> str:
+        """Of its version."""
+        return f'"{self.versions.get(connector_id, 1)}"'
+
+    def answer(self, method: str, path: str, body: Any, if_match: str | None) -> tuple[int, Any]:
         """Status and JSON."""
         connector_id = path.removeprefix("/api/connectors").strip("/")
         if method == "POST":
@@ -42,7 +47,10 @@ class Answering(ThreadingHTTPServer):
             return 200, {"state": "running"} if path.endswith("/status") else shown(self.connectors[connector_id])
         if connector_id in self.from_file:
             return 409, {"title": "Conflict", "status": 409, "detail": "it is written in a.toml; change it there"}
+        if if_match not in {None, self.etag(connector_id)}:
+            return 412, {"title": "Changed meanwhile", "status": 412, "detail": "it is another version by now"}
         if method == "PUT":
+            self.versions[connector_id] = self.versions.get(connector_id, 1) + 1
             self.connectors[connector_id] = body
             return 200, shown(body)
         del self.connectors[connector_id]
@@ -66,12 +74,14 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.always is not None:
             status, kind, content = self.server.always
         else:
-            status, answer = self.server.answer(self.command, self.path, body)
+            status, answer = self.server.answer(self.command, self.path, body, self.headers.get("If-Match"))
             kind = "application/json" if status < 400 else "application/problem+json"
             content = b"" if answer is None else json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
+        if status < 300 and isinstance(body if body else json.loads(content or b"0"), dict):
+            self.send_header("ETag", self.server.etag("my_api"))
         self.end_headers()
         self.wfile.write(content)
 

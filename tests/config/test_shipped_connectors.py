@@ -45,6 +45,8 @@ def test_the_eight_connectors_are_there_and_on() -> None:
     found = configuration().connectors
     assert {one.connector_id: one.connector_name for one in found if one.enabled} == EIGHT
     for one in found:
+        if one.kind == "websocket":
+            continue
         assert one.source_id == one.connector_id.partition("_")[0] == one.limit
         assert (one.interval_seconds, one.store, one.kind, one.method) == (10, "changed", "rest", "GET")
         assert one.stale_after_seconds is not None
@@ -74,6 +76,8 @@ def test_credentials_come_from_the_environment_and_are_empty_without_it() -> Non
     for with_keys, without in zip(
         read_configuration(CONFIG, variables).connectors, configuration().connectors, strict=True
     ):
+        if with_keys.kind == "websocket":
+            continue  # public streams ask for nothing
         assert isinstance(with_keys.auth, ApiKeyAuth)
         assert isinstance(without.auth, ApiKeyAuth)
         assert (with_keys.auth.header, with_keys.auth.value.reveal()) == (

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_actors.errors import NoRoom
+from etl_actors.errors import NoRoom, StorageUnavailable
 from etl_actors.files import desk as desk_module
 from etl_actors.files.desk import FileDesk
 from etl_actors.files.folder import NEW_SECONDS, Part, abandoned, check_room, stored_name
@@ -129,6 +129,24 @@ async def test_files_that_are_too_old_go(tmp_path: Path) -> None:
     records.old = [young]
     await FileDesk(records, tmp_path, keep_days=0).sweep(now + timedelta(days=10_000))
     assert records.deleted == [5]
+
+
+async def test_a_file_that_was_deleted_by_half_is_settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database decides: what it still knows gets its name back, what it has forgotten goes."""
+
+    class Lost(Records):
+        async def delete(self, file_id: int) -> bool:
+            raise StorageUnavailable("gone")
+
+    monkeypatch.setattr(desk_module, "SETTLED_SECONDS", 0)
+    for known, left in ((("file1",), ["file1"]), ((), [])):
+        file = _stored(1, datetime.now(UTC))
+        (tmp_path / "uploads").mkdir(exist_ok=True)
+        (tmp_path / "uploads" / "file1").write_bytes(b"x")
+        with pytest.raises(StorageUnavailable):
+            await FileDesk(Lost(), tmp_path, keep_days=0).remove(file)
+        await FileDesk(Records(*known), tmp_path, keep_days=0).sweep(datetime.now(UTC))
+        assert names_in(tmp_path / "uploads") == left
 
 
 async def test_too_many_at_once_are_turned_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,6 +132,23 @@ def test_a_service_that_starts_with_the_old_key_goes_on_until_it_gets_the_new_on
     assert run_command(*serve(folder), **environment).returncode == 2  # the old key is history now
 
 
+def test_rotating_there_and_back_leaves_a_service_that_can_keep_secrets(folder: Path, database: str) -> None:
+    """Without a restart in between, and after one, under the first key again."""
+    environment = {"DATABASE_URL": database, "ENCRYPTION_KEY": OLD}
+    auth = {"type": "bearer", "token": "canary-there"}
+    with started(folder, service=SERVICE, environment=environment) as service, service.client() as client:
+        made(client, "there", "http://127.0.0.1:9/", auth=auth)
+        assert rekeyed(folder, **environment, ENCRYPTION_KEY_NEW=NEW).returncode == 0
+        back = rekeyed(folder, **environment | {"ENCRYPTION_KEY": NEW}, ENCRYPTION_KEY_NEW=OLD)
+        assert (back.returncode, "1 connector\n" in back.stdout) == (0, True)
+        made(client, "and", "http://127.0.0.1:9/", auth=auth)
+    assert len(sealed_under(database)) == 1
+    with started(folder, service=SERVICE, environment=environment) as service, service.client() as client:
+        made(client, "back", "http://127.0.0.1:9/", auth=auth)
+        assert client.put("/api/connectors/there", json={"url": "http://127.0.0.1:9/", "auth": auth}).status_code == 200
+    assert len(sealed_under(database)) == 1
+
+
 def test_the_key_file_gets_a_successor(folder: Path) -> None:
     """Without ENCRYPTION_KEY there is nothing to set: while the service runs, and while it does not."""
     numbering = Numbering()
@@ -151,6 +168,33 @@ def test_the_key_file_gets_a_successor(folder: Path) -> None:
         with started(folder, service=SERVICE) as service, service.client() as client:
             assert {one["state"] for one in client.get("/api/connectors").json()["connectors"]} == {"running"}
     assert numbering.refused == 0
+
+
+@pytest.mark.parametrize("given", [NEW, "base64:" + "a" * 43 + "="])
+def test_secrets_move_from_the_key_file_to_a_key_of_the_environment(folder: Path, database: str, given: str) -> None:
+    """Too early a start with that key says how; the file works until a start with it, and is never removed."""
+    numbering, own = Numbering(), {"DATABASE_URL": database}
+    key = folder / "data" / "vault.key"
+    with serving(numbering) as provider:
+        with started(folder, service=SERVICE, environment=own) as service, service.client() as client:
+            made(client, "kept", provider.url + "/kept", auth={"type": "bearer", "token": "canary-kept"})
+            before = key.read_text()
+        for command in (serve(folder), ("rekey", *serve(folder)[1:-2])):
+            early = run_command(*command, **own, ENCRYPTION_KEY=given, ENCRYPTION_KEY_NEW="x" * 20)
+            assert early.returncode == 2
+            assert f"lie under {key}" in early.stderr
+            assert "etl-actors rekey" in early.stderr
+            assert "backup" not in early.stderr
+        with started(folder, service=SERVICE, environment=own):
+            done = rekeyed(folder, **own, ENCRYPTION_KEY_NEW=given)
+            assert (done.returncode, "set ENCRYPTION_KEY" in done.stdout) == (0, True), done.stderr
+        for environment in (own, own | {"ENCRYPTION_KEY": given}, own | {"ENCRYPTION_KEY": given}):
+            polled = numbering.numbers.get("/kept", 0)
+            with started(folder, service=SERVICE, environment=environment):
+                until(lambda polled=polled: numbering.numbers.get("/kept", 0) > polled)
+    assert (key.read_text(), numbering.refused) == (before, 0)
+    assert not handed_over(database)
+    assert run_command(*serve(folder), **own).returncode == 2  # the file is history now
 
 
 @pytest.mark.parametrize(

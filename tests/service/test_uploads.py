@@ -194,6 +194,9 @@ async def test_what_is_wrong_is_told_and_leaves_nothing(folder: Path, database: 
         (422, UPLOAD, {"content": b"--b--\r\n", "headers": MULTIPART}),
         (422, UPLOAD, {"files": [("file", ("x.csv", b"a\n")), ("file", ("y.csv", b"a\n"))]}),
         (422, UPLOAD, file(b"")),
+        *((400, "/api/process/csv", {"content": json}) for json in (b'[{"a": 1}]', b'{"a":1}\n{"a":2}\n', b"[1, 2]")),
+        (400, "/api/process/csv", file(b'[\n  {"a": 1,\n  "b": [' + b"1," * 70_000)),
+        (400, "/api/process/json", {"content": b"a,b\n1,2\n"}),
         (422, UPLOAD, file(b"a,b\n1\n2\n")),
         (422, UPLOAD, file(b"a,b\n", params={"encoding": "zip"})),
         (422, UPLOAD, file(b"a,b\n", params={"delimiter": "ab"})),
@@ -203,13 +206,18 @@ async def test_what_is_wrong_is_told_and_leaves_nothing(folder: Path, database: 
         (422, "/api/process/csv", {"content": b""}),
         (422, "/api/process/csv?format=xml", {"content": b"a,b\n"}),
         (400, "/api/process/json", {"content": b"{"}),
+        (415, "/api/process/csv", {"content": b"a,b\n1,2\n", "headers": {"Content-Type": "image/png"}}),
+        (415, "/api/process/csv", {"content": b"a,b\n1,2\n", "headers": {"Content-Type": "application/json"}}),
+        (415, "/api/process/csv", {"files": {"file": ("x.csv", b"a,b\n1,2\n", "application/x-ndjson")}}),
+        (415, "/api/process/json", {"content": b"[{}]", "headers": {"Content-Type": "text/csv; charset=utf-8"}}),
+        (405, UPLOAD, {}),
         (413, UPLOAD, file(b"a,b\n" + b"1,2\n" * (LIMIT // 4))),
         (413, "/api/process/csv", {"content": pieces(LIMIT + 1)}),
         (413, UPLOAD, {"content": pieces(LIMIT + 1, PART), "headers": MULTIPART}),
     ]
     async with serving(folder, database) as service:
         for status, path, request in mistakes:
-            response = await service.client.post(path, **request)
+            response = await service.client.request("POST" if request else "GET", path, **request)
             assert response.status_code == status, (path, str(request)[:100], response.text)
             assert response.headers["Content-Type"] == "application/problem+json"
             assert response.json()["detail"]

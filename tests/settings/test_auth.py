@@ -71,6 +71,7 @@ def test_defaults_and_variables(tmp_path: Path) -> None:
         ('type = "bearer", token = "x", value = "y"', "auth.value"),
         ('type = "bearer", token = "canary\\n"', "auth.token"),
         ('type = "bearer", token = "canary ü"', "auth.token"),
+        ('type = "api_key"', "auth.value"),
         ('type = "api_key", value = "canary\\n"', "auth.value"),
         ('type = "api_key", value = "x", header = "a", param = "b"', "auth"),
         ('type = "basic", username = "canary:x", password = "p"', "auth.username"),

@@ -19,7 +19,7 @@ from etl_actors.settings.disclosure import (
     sounds_secret,
     with_kept_secrets,
 )
-from etl_actors.settings.request_body import read_connector, read_extract
+from etl_actors.settings.request_body import draft_connector, draft_extract, sound
 
 CONNECTOR = ConnectorSettings(
     connector_id="c",
@@ -110,14 +110,14 @@ def test_the_destination_is_every_host_that_is_asked() -> None:
 
 def test_nothing_is_read_from_our_environment() -> None:
     """A reference in what a caller sends is text."""
-    read = read_connector({"connector_id": "c", "url": "https://h/", "headers": {"X-A": "${HOME}"}})
+    read = sound(*draft_connector({"connector_id": "c", "url": "https://h/", "headers": {"X-A": "${HOME}"}}))
     assert read.headers["X-A"] == "${HOME}"
 
 
 def test_an_extraction_is_a_connector_that_is_asked_once() -> None:
     """Without an id it goes under the reserved one; with one, that is checked; schedules make no sense."""
-    assert read_extract({"url": "https://h/"}).connector_id == "extract"
-    assert read_extract({"url": "https://h/", "connector_id": "mine"}).connector_id == "mine"
+    assert sound(*draft_extract({"url": "https://h/"})).connector_id == "extract"
+    assert sound(*draft_extract({"url": "https://h/", "connector_id": "mine"})).connector_id == "mine"
     for wrong in ({}, {"url": "https://h/", "connector_id": "items"}, {"url": "https://h/", "interval_seconds": 1}):
         with pytest.raises(ConfigError):
-            read_extract(wrong)
+            sound(*draft_extract(wrong))

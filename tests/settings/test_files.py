@@ -98,7 +98,7 @@ def test_every_mistake_of_every_file_is_told_at_once(tmp_path: Path) -> None:
     )
     found = mistakes(folder)
     assert ("service.toml", "server.hots", "unknown key; did you mean 'host'?") in found
-    assert ("service.toml", "server.drain_seconds", "expected `float`, got `str`") in found
+    assert ("service.toml", "server.drain_seconds", "a number is needed, this is a text") in found
     assert ("a.toml", "connectors[0].intervall_seconds", "unknown key; did you mean 'interval_seconds'?") in found
     assert any(path == "connectors[0].connector_id" and "begins with a letter" in reason for _, path, reason in found)
     assert len(found) == 4
@@ -126,6 +126,9 @@ def test_an_id_may_stand_only_once_in_all_files(tmp_path: Path) -> None:
         ('connector_id = "nohost"\nurl = "http:///y"', "url", "names no host"),
         ('connector_id = "h"\nheaders = { "A b" = "x" }', "headers.A b", "no name"),
         ('connector_id = "h"\nheaders = { "A" = "x\\ny" }', "headers.A", "one line"),
+        ('connector_id = "h"\nheaders = { "A" = "\u00e9\u20ac" }', "headers.A", "ASCII"),
+        ('connector_id = "h"\nheaders = { "A" = " x" }', "headers.A", "without spaces around it"),
+        ('connector_id = "long"\nurl = "http://h/' + "a" * 8_192 + '"', "url", "8,192 are the most"),
         ('connector_id = "k"\nauth = { type = "api_key", value = "a\\nb" }', "auth.value", "newline"),
         ('connector_id = "both"\nauth = { type = "api_key", header = "A", param = "b", value = "c" }', "auth", "both"),
     ],
@@ -169,7 +172,7 @@ def test_tables_with_names_of_their_own_are_named_in_mistakes(tmp_path: Path) ->
     folder = write(tmp_path, a=limits)
     assert read_configuration(folder, {}).limits["slow"].requests_per_minute == 7
     assert mistakes(folder, {"CALLS": "many"}) == [
-        ("a.toml", "limits.slow.requests_per_minute", "expected `float | null`, got `str`")
+        ("a.toml", "limits.slow.requests_per_minute", "a number is needed, this is a text")
     ]
     (folder / "connectors" / "a.toml").write_text(limits + "requests_per_minut = 1\n")
     assert mistakes(folder) == [

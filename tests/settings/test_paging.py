@@ -90,7 +90,7 @@ def test_schema_is_the_same_in_json() -> None:
             "choose one of 'cursor', 'link_header', 'offset', 'page'",
         ),
         ('pagination = { type = "page", max_page = 5 }', "pagination.max_page", "did you mean 'max_pages'?"),
-        ('pagination = { type = "page", size = 0 }', "pagination.size", ">= 1"),
+        ('pagination = { type = "page", size = 0 }', "pagination.size", "at least 1"),
         ('pagination = { type = "link_header", size = 10 }', "pagination.size", "unknown key"),
         ('cursor = { param = "since" }', "cursor.from", "this key is missing"),
         ('cursor = { param = "page", from = "a" }\npagination = "page"', "cursor.param", "sent by pagination.param"),
@@ -135,7 +135,7 @@ def test_other_pages_are_another_fingerprint_and_another_cursor_is_not() -> None
 
 def test_expression_that_is_wrong_is_refused_with_its_place(tmp_path: Path) -> None:
     """Both are compiled when the config is read."""
-    from etl_actors.assembly import compile_expressions
+    from etl_actors.compiling import compile_expressions
 
     text = 'cursor = { param = "s", from = "maximum(a)" }\npagination = { type = "cursor", from = "a..b" }\n'
     configuration = read_configuration(write(tmp_path, a=ONE + text), {})

@@ -99,7 +99,7 @@ async def test_the_provider_lets_it_in(auth: Auth, accepts: Callable[[bytes], bo
 @pytest.mark.parametrize(
     "auth",
     [
-        ApiKeyAuth(),
+        ApiKeyAuth(value=Secret()),
         BearerAuth(token=Secret()),
         BasicAuth(username=Secret("u"), password=Secret()),
         BasicAuth(username=Secret(), password=Secret("p")),

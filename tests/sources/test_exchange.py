@@ -221,6 +221,7 @@ async def test_reset_is_told_as_such() -> None:
         (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 200_000 + b"\r\n\r\n", r"headers are too long$"),
         (b"HTTP/1.1 200 OK\r\n" + b"X: a\r\n" * 40_000 + b"\r\n", r"headers are too long$"),
         (response(b"x", "Content-Encoding: br"), r"^the answer is encoded as br, which was not asked for$"),
+        (response(b"x", "Content-Encoding: canary"), r"^the answer is in an encoding, which was not asked for$"),
         (response(b"x", "Content-Encoding: gzip, gzip"), r"^the answer is encoded as gzip, gzip, which"),
         (response(b"plain text", "Content-Encoding: gzip"), r"^the compressed answer is damaged$"),
     ],

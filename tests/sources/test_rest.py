@@ -89,8 +89,8 @@ async def test_empty_key_sends_nothing() -> None:
     """A variable that is not set means no credentials, not empty ones."""
     heads: list[str] = []
     async with provider(recorder(heads, response(b"{}"), response(b"{}"))) as url:
-        await poll(connector(url, auth=ApiKeyAuth(header="X-MBX-APIKEY", prefix="Bearer ")))
-        await poll(connector(url, auth=ApiKeyAuth(param="api_key")))
+        await poll(connector(url, auth=ApiKeyAuth(value=Secret(), header="X-MBX-APIKEY", prefix="Bearer ")))
+        await poll(connector(url, auth=ApiKeyAuth(value=Secret(), param="api_key")))
     assert "x-mbx-apikey" not in heads[0].lower()
     assert "api_key" not in heads[1]
 
@@ -249,3 +249,23 @@ async def test_key_that_cannot_be_sent_is_not_repeated(value: str) -> None:
             await poll(connector(url, auth=ApiKeyAuth(value=Secret(value))))
     assert "canary" not in str(caught.value)
     assert "canary" not in "".join(traceback.format_exception(caught.value))
+
+
+async def test_what_is_remembered_and_what_a_mapping_sees_hold_no_secret() -> None:
+    """Not the validators, the next link or the params, wherever the credential stood: url, user, header or param."""
+    repeated = "canary-1 canary-2 canary-3 canary-4 dXNlcm5hbWU6Y2FuYXJ5LTM="
+    headers = [f'ETag: "{word}"' for word in repeated.split()[:1]] + ["Last-Modified: canary-2"]
+    headers.append("Link: </next/canary-1?x=canary-4&y=canary-2>; rel=next")
+    async with provider(saying(response(repeated.encode(), *headers))) as url:
+        host = url.removeprefix("http://")
+        reading = await poll(
+            connector(
+                f"http://username:canary-3@{host}/list?api_key=canary-4",
+                headers={"X-Token": "canary-1"},
+                params={"secret": "canary-2", "page": 7},
+            )
+        )
+    assert reading is not None
+    assert (reading.body, reading.etag, reading.last_modified) == (b"*** *** *** *** ***", None, None)
+    assert reading.params == {"page": "7"}
+    assert (reading.next_link or "").endswith("/next/***?x=***&y=***")

@@ -155,7 +155,7 @@ def test_the_sentence_names_the_kind_and_the_setting() -> None:
     """So that the person who is refused knows what to do."""
     assert target_mistake("http://2130706433/") == (
         "2130706433 is a loopback address; connectors and extracts of a REST caller reach public addresses only"
-        " ([security] allow_private_targets)"
+        " (allow_private_targets under [security] in service.toml of the config folder)"
     )
 
 

@@ -159,3 +159,24 @@ async def test_no_endpoint_at_all() -> None:
         with pytest.raises(PollFailed, match=r"^no access token: could not connect to 127\.0\.0\.1") as caught:
             await source.poll(Checkpoint())
     assert "canary" not in "".join(traceback.format_exception(caught.value))
+
+
+async def test_no_token_of_before_is_repeated() -> None:
+    """A provider that gives back what it was sent earlier shows nothing, however many tokens that is."""
+    heads: list[bytes] = []
+
+    class Repeating(Bank):
+        async def __call__(self, stream: Any, head: bytes) -> None:
+            if head.startswith(b"POST"):
+                await super().__call__(stream, head)
+                return
+            heads.append(head)
+            status = "401 Unauthorized" if len(heads) % 2 else "200 OK"
+            await stream.send_all(response(b"".join(heads), status=status))
+
+    async with polled(Repeating()) as source:
+        for _ in range(4):
+            reading = await source.poll(Checkpoint())
+            assert reading is not None
+            assert b"canary" not in reading.body
+    assert len({head.partition(b"Bearer ")[2].split()[0] for head in heads}) == 5

@@ -175,6 +175,26 @@ async def test_cancelled_borrower_returns_a_clean_connection(database: str) -> N
         assert pool.statistics() == PoolStatistics(open=1, idle=1, in_use=0, waiting=0, max=1)
 
 
+async def test_a_loan_is_ended_when_it_lasts_too_long(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``StorageUnavailable``: on a server that hangs, and for a query that takes too long on one that does not."""
+    monkeypatch.setattr("etl_actors.storage.driver.connection.CANCEL_SECONDS", 0.2)
+    async with open_relay(database) as relay:
+        conninfo = f"{database} host=127.0.0.1 port={relay.port}"
+        async with open_pool(conninfo, min_connections=1, max_connections=1, loan_seconds=0.3) as pool:
+            with pytest.raises(StorageUnavailable, match=r"within 0\.3 s"):
+                async with pool.connection() as connection:
+                    await connection.execute("SELECT pg_sleep(60)")
+            async with pool.connection() as connection:
+                assert await backend(connection)
+            async with pool.connection(loan_seconds=60) as connection:
+                await connection.execute("SELECT pg_sleep(0.5)")
+            relay.frozen = True
+            with pytest.raises(StorageUnavailable, match=r"within 0\.3 s"):
+                async with pool.connection() as connection:
+                    await connection.execute("SELECT 1")
+            assert pool.statistics().in_use == 0
+
+
 async def test_surplus_is_closed_when_it_aged(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Connections above the minimum go once they are no longer needed."""
     monkeypatch.setattr("etl_actors.storage.pool.SURPLUS_SECONDS", 0.0)

@@ -108,3 +108,20 @@ def test_no_pair_of_the_shipped_snapshot_can_be_read_two_ways() -> None:
     text = (shipped_config() / "symbols" / "binance.toml").read_text("utf-8")
     written = sum(len(bases.split()) for bases in tomllib.loads(text)["bases_by_quote"].values())
     assert len(shipped_snapshot("binance")) == written > 1_500
+
+
+@pytest.mark.parametrize(
+    ("pair", "expected"),
+    [
+        ("BTC-USD", ("BTC", "USD")),
+        ("BTC/USD", ("BTC", "USD")),
+        ("ETH-BTC", ("one", "two")),
+        ("BTCUSD", None),
+        ("BTC-USD-PERP", None),
+        ("BTC-", None),
+        ("-", None),
+    ],
+)
+def test_a_pair_that_is_written_in_two_needs_no_table(pair: str, expected: tuple[str, str] | None) -> None:
+    """The table goes first, and nothing is guessed."""
+    assert SymbolTable({"ETH-BTC": ("one", "two")}).resolve(pair) == expected

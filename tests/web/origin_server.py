@@ -21,15 +21,15 @@ class Asked:
 
 @dataclass
 class Provider:
-    """``answer(asked)`` gives status and body."""
+    """``answer(asked)`` gives status and body, or all the bytes of an answer, after which the connection ends."""
 
-    answer: Callable[[Asked], tuple[int, bytes]]
+    answer: Callable[[Asked], tuple[int, bytes] | bytes]
     url: str = ""
     asked: list[Asked] = field(default_factory=list)
 
 
 @contextmanager
-def serving(answer: Callable[[Asked], tuple[int, bytes]]) -> Iterator[Provider]:
+def serving(answer: Callable[[Asked], tuple[int, bytes] | bytes]) -> Iterator[Provider]:
     """A provider for the length of the block."""
     provider = Provider(answer)
 
@@ -40,7 +40,12 @@ def serving(answer: Callable[[Asked], tuple[int, bytes]]) -> Iterator[Provider]:
             length = int(self.headers.get("Content-Length") or 0)
             asked = Asked(self.command, self.path, dict(self.headers.items()), self.rfile.read(length))
             provider.asked.append(asked)
-            status, body = provider.answer(asked)
+            given = provider.answer(asked)
+            if isinstance(given, bytes):
+                self.close_connection = True
+                self.wfile.write(given)
+                return
+            status, body = given
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

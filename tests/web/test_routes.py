@@ -80,8 +80,9 @@ def test_the_status_tells_of_actors_channels_and_connectors(client: httpx.Client
 def test_connectors_are_listed_and_shown(client: httpx.Client) -> None:
     """With their settings, their state and where they come from."""
     listed = good(client, "/api/connectors")
-    assert listed["total"] == 8
-    assert {one["connector_id"] for one in listed["connectors"]} == EIGHT
+    assert listed["total"] == len(listed["connectors"])
+    assert {one["connector_id"] for one in listed["connectors"] if one["enabled"]} == EIGHT
+    assert {one["state"] for one in listed["connectors"] if not one["enabled"]} == {"stopped"}
     one = good(client, "/api/connectors/binance_24hr")
     assert (one["connector_name"], one["interval_seconds"], one["cost"]) == ("Binance - 24hr Ticker", 10, 80)
     status = good(client, "/api/connectors/binance_24hr/status")
@@ -122,7 +123,9 @@ def test_items_are_filtered(client: httpx.Client) -> None:
         for name, wanted in params.items():
             field = "coin_symbol" if name == "symbol" else name
             assert {str(item[field]).lower() for item in items} == {wanted}
-    assert good(client, "/api/data/items/symbol/bTc")["total"] == good(client, "/api/data/items", symbol="BTC")["total"]
+    past = items[-1]["timestamp"]  # polls go on meanwhile
+    by_path = good(client, "/api/data/items/symbol/bTc", until=past)["total"]
+    assert by_path == good(client, "/api/data/items", symbol="BTC", until=past)["total"]
     assert good(client, "/api/data/items/coingecko_top")["items"][0]["connector_id"] == "coingecko_top"
     times = [item["timestamp"] for item in good(client, "/api/data/items", order="timestamp")["items"]]
     assert times == sorted(times)
@@ -192,6 +195,8 @@ def test_a_wrong_value_is_named(client: httpx.Client, path: str, place: str) -> 
     [
         ("GET", "/nowhere", 404),
         ("GET", "/api/data/nosuch", 404),
+        ("GET", "/api/data/extract", 404),
+        ("GET", "/api/data/upload", 405),
         ("GET", "/api/data/nosuch/latest", 404),
         ("GET", "/api/data/items/nosuch", 404),
         ("GET", "/api/data/nosuch/items/latest", 404),
@@ -206,6 +211,33 @@ def test_a_wrong_value_is_named(client: httpx.Client, path: str, place: str) -> 
 def test_what_is_not_there_is_a_problem_document(client: httpx.Client, method: str, path: str, status: int) -> None:
     """Never a page, never a traceback."""
     bad(client, method, path, status)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "says"),
+    [
+        ("GET", "/nowhere", 404, "nothing is at '/nowhere'"),
+        ("DELETE", "/api/status", 405, "it takes GET, HEAD, OPTIONS"),
+        ("GET", "/ws", 426, "this is a WebSocket"),
+        ("PUT", "/api/connectors/nosuch", 404, "POST /api/connectors makes one"),
+        ("GET", "/api/files/1234567", 404, "there is no file 1234567; GET /api/files"),
+        ("GET", "/api/files/one", 404, "ids of files are whole numbers"),
+    ],
+)
+def test_a_refusal_says_what_would_do(client: httpx.Client, method: str, path: str, status: int, says: str) -> None:
+    """In words of ours, and with the header that belongs to the status."""
+    assert says in bad(client, method, path, status, json={})["detail"]
+    headers = client.request(method, path, json={}).headers
+    assert (headers.get("allow"), headers.get("upgrade")) == (
+        "GET, HEAD, OPTIONS" if status == 405 else None,
+        "websocket" if status == 426 else None,
+    )
+
+
+@pytest.mark.parametrize("path", ["/api/connectors", "/api/data/extract", "/ws/test", "/api/session"])
+def test_a_compressed_body_is_refused(client: httpx.Client, path: str) -> None:
+    """415 rather than a complaint about what it looks like."""
+    bad(client, "POST", path, 415, content=b"\x1f\x8b", headers={"Content-Encoding": "gzip"})
 
 
 def test_a_test_message_reaches_every_subscriber(client: httpx.Client, demo: str) -> None:
@@ -319,6 +351,15 @@ def test_items_leave_as_csv_and_ndjson_without_limit(client: httpx.Client) -> No
     few = client.get("/api/data/items/coingecko_top?limit=3", headers={"Accept": "text/csv"}).text
     assert len(few.splitlines()) == 4
     assert client.get("/api/data/items", headers={"Accept": "*/*"}).headers["content-type"] == "application/json"
+
+
+def test_the_head_of_an_export_claims_no_length(client: httpx.Client) -> None:
+    """Its type and its name, as a GET has them, and not that it is empty."""
+    for kind in ("text/csv", "application/x-ndjson"):
+        answer = client.head("/api/data/items", headers={"Accept": kind})
+        assert (answer.status_code, answer.headers["content-type"]) == (200, f"{kind}; charset=utf-8")
+        assert "content-length" not in answer.headers
+        assert "attachment" in answer.headers["content-disposition"]
 
 
 def test_a_client_that_leaves_an_export_frees_what_it_held(client: httpx.Client) -> None:

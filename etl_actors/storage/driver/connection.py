@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from psycopg.cursor_async import AsyncCursor
     from psycopg.pq.abc import PGconn
 
-CANCEL_SECONDS = 5.0
+CANCEL_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
 

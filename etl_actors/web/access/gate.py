@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import math
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import structlog
 import trio
-from quart import Request, Websocket, g, request, websocket
+from quart import Request, Response, Websocket, g, request, websocket
 from quart_trio import QuartTrio
 
 from ...keys import LONGEST_KEY, Caller, Scope
@@ -20,18 +21,22 @@ from .hosts import KnownHosts
 from .policy import AccessPolicy
 from .presented import NotPresented, presented_key
 from .rates import TokenBuckets
-from .rules import administers_keys, need_of
+from .rules import administers_keys, is_page_for_people, need_of
 from .sessions import Sessions
 
 log = structlog.get_logger("access")
 
 MAX_HEADER_BYTES = 16_384
 MAX_URL_BYTES = 8_192
+MOST_PROVEN = 1_000
 
 _REALM = 'Bearer realm="etl-actors"'
 _REFUSAL = "etl_actors.refusal"
 _EVERYBODY = Caller(scope="admin", name="everybody")
-_HOW = "send it as Authorization: Bearer KEY, or as X-API-Key; etl-actors keys create makes one"
+_HOW = (
+    "send it as Authorization: Bearer KEY, or as X-API-Key; the first one is ETL_ADMIN_KEY, or lies in admin.key of the"
+    " data folder, and etl-actors keys create makes more"
+)
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -39,6 +44,11 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 def caller() -> Caller:
     """Who asks, in a view that is not open to everybody: ``caller().may("write")``."""
     return cast("Caller", g.caller)
+
+
+def session_token() -> str | None:
+    """The token of the session that the caller came in by; None for one who showed a key, or nothing."""
+    return cast("str | None", g.get("session_token"))
 
 
 class Gate:
@@ -50,6 +60,7 @@ class Gate:
         self._forwarding = Forwarding(policy.trusted_proxies)
         self._hosts = KnownHosts(policy.listened_host, policy.cors_origins)
         self._failures = TokenBuckets(policy.failed_keys_per_minute)
+        self._proven: OrderedDict[str, None] = OrderedDict()  # addresses that showed a right key, the latest last
         self._requests = TokenBuckets(policy.requests_per_minute) if policy.requests_per_minute else None
         self.sessions = Sessions(policy.session_secret, lambda key_id: policy.doorkeeper.known_nowait(key_id))
 
@@ -92,20 +103,27 @@ class Gate:
     async def authenticate(self, key: str, asked: Request | Websocket) -> Caller:
         """Whose key this is; a wrong one is 401, and many wrong ones from one address are 429 for a while.
 
-        A key of ours cannot be guessed, so one that is known is let in even then.
+        A key of ours cannot be guessed, so one that is known is let in even then. One that a person made up could be,
+        so it waits with the others, but not where it was shown before: strangers behind the same proxy lock nobody out.
         """
         found = self._doorkeeper.recognise_nowait(key)
         if found is not None:
             return found
         address, now = _address(asked), trio.current_time()
         wait = self._failures.wait(address, now)
-        if wait > 0:
-            raise _too_many("too many wrong keys came from this address", wait)
-        found = None if len(key) > LONGEST_KEY else await self._doorkeeper.recognise(key)
+        found = None
+        if len(key) <= LONGEST_KEY and (wait == 0 or address in self._proven):
+            found = await self._doorkeeper.recognise(key)
         if found is None:
+            if wait > 0:
+                raise _too_many("too many wrong keys came from this address", wait)
             self._failures.take(address, now)
             log.warning("access.key_refused", address=address)
             raise unauthorised("this key is not known here, was revoked, or has expired", error="invalid_token")
+        self._proven[address] = None
+        self._proven.move_to_end(address)
+        if len(self._proven) > MOST_PROVEN:
+            self._proven.popitem(last=False)
         return found
 
     def _by_cookie(self, asked: Request | Websocket, *, changing: bool) -> Caller | None:
@@ -117,6 +135,8 @@ class Gate:
                 "Not asked by our page",
                 "a session counts only for requests of the page that logged in: show a key",
             )
+        if found is not None:
+            g.session_token = token
         return found
 
     def _may_ride(self, asked: Request | Websocket) -> bool:
@@ -152,14 +172,27 @@ def install_gate(app: QuartTrio, policy: AccessPolicy) -> Gate:
     app.asgi_app = gate.front(app.asgi_app)  # type: ignore[method-assign,assignment]  # how middleware is installed in Quart
 
     @app.before_request
-    async def _admit_request() -> None:
-        g.caller = await gate.admit(request)
+    async def _admit_request() -> Response | None:
+        try:
+            g.caller = await gate.admit(request)
+        except Problem as refusal:
+            if refusal.status == 401 and _is_person_without_key(request):
+                # Where one logs in, and is led back from.
+                return Response(b"", status=303, headers={"Location": f"/dashboard?next={request.path}"})
+            raise
+        return None
 
     @app.before_websocket
     async def _admit_socket() -> None:
         g.caller = await gate.admit(websocket)
 
     return gate
+
+
+def _is_person_without_key(asked: Request) -> bool:
+    rule = None if asked.url_rule is None else asked.url_rule.rule
+    shows_key = any(name in asked.headers for name in ("Authorization", "X-API-Key")) or "key" in asked.args
+    return not shows_key and is_page_for_people(rule, asked.method, asked.accept_mimetypes.values())
 
 
 def unauthorised(detail: str, *, error: str | None = None) -> Problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from ...keys import Scope
@@ -13,6 +14,8 @@ OPEN_RULES = frozenset({"/", "/healthz", "/readyz", "/dashboard", "/dashboard/<p
 # Logging in and out is how one comes by a session, so it cannot need one. It looks at the key by itself.
 SESSION_RULE = "/api/session"
 KEYS_RULE = "/api/keys"
+# Pages that need a key; the dashboard's script knows them, too, and leads back to no other.
+PAGES = frozenset({"/docs", "/redoc"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -25,6 +28,11 @@ def need_of(rule: str | None, method: str) -> Need:
     if administers_keys(rule):
         return "admin"
     return "read" if method in SAFE_METHODS else "write"
+
+
+def is_page_for_people(rule: str | None, method: str, accepted: Iterable[str]) -> bool:
+    """Whether a browser asks for a page; a program that takes anything (``*/*``) is none."""
+    return rule in PAGES and method == "GET" and "text/html" in accepted
 
 
 def administers_keys(rule: str | None) -> bool:

@@ -16,6 +16,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from time import time
 
+import trio
+
 from ...keys import Caller
 
 SESSION_SECONDS = 7 * 86_400
@@ -34,6 +36,7 @@ class Sessions:
         self._known = known
         self._clock = clock
         self._over: OrderedDict[str, float] = OrderedDict()  # tokens that logged out, with their own end
+        self._waiting: dict[str, trio.Event] = {}  # for the logout of these tokens, as long as somebody does
         self.cookie_name = "etl_session_" + hashlib.sha256(b"cookie name" + secret).hexdigest()[:8]
 
     def begin(self, caller: Caller) -> str | None:
@@ -62,6 +65,21 @@ class Sessions:
         while self._over and (len(self._over) >= MOST_LOGOUTS or next(iter(self._over.values())) <= now):
             self._over.popitem(last=False)
         self._over[token] = now + SESSION_SECONDS
+        waiting = self._waiting.pop(token, None)
+        if waiting is not None:
+            waiting.set()
+
+    async def wait_over(self, token: str) -> None:
+        """Return once the session of a token that :meth:`caller` knows was logged out of, or its time has come."""
+        match = _TOKEN.fullmatch(token)
+        assert match is not None
+        logout = self._waiting.setdefault(token, trio.Event())
+        try:
+            with trio.move_on_after(max(0.0, int(match["ends"]) - self._clock())):
+                await logout.wait()
+        finally:
+            if not logout.statistics().tasks_waiting:
+                self._waiting.pop(token, None)
 
     def _seal(self, signed: str, digest: bytes) -> str:
         return hmac.new(self._secret, digest + signed.encode("ascii"), hashlib.sha256).hexdigest()

@@ -63,7 +63,7 @@ class ConnectorStatus(Struct, kw_only=True):
 
 
 class ExtractBody(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What to fetch once; the keys are those of a connector."""
+    """What to fetch once; the keys are those of a connector, ``items`` is the mapping."""
 
     url: str
     method: HttpMethod = "GET"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ...keys import Scope
+from ..problems import ProblemDocument
 from .paging import Count
 
 
@@ -28,13 +29,16 @@ class Ready(Struct):
     """It can serve."""
 
     status: Literal["ready"]
+    stale: Annotated[
+        list[str] | UnsetType, Meta(description="Connectors that bring nothing fresh; it can serve all the same.")
+    ] = UNSET
 
 
-class NotReady(Struct):
+class NotReady(ProblemDocument, frozen=True, kw_only=True):
     """It cannot, for these reasons."""
 
-    status: Literal["not ready"]
     reasons: list[str]
+    stale: Annotated[list[str] | UnsetType, Meta(description="Connectors that bring nothing fresh.")] = UNSET
 
 
 class Actor(Struct, kw_only=True):
@@ -93,6 +97,9 @@ class Status(Struct, kw_only=True):
     started_at: datetime
     uptime_seconds: float
     connectors: Annotated[dict[str, list[str]], Meta(description="The ids of connectors by their state.")]
+    stale: Annotated[
+        list[str], Meta(description="The ids of connectors that brought nothing fresh within `stale_after_seconds`.")
+    ]
     actors: list[Actor]
     channels: dict[str, ChannelFill]
     loader: LoaderStatus

@@ -1,6 +1,9 @@
 // Who is looking? Where the service asks for keys, one is asked for here, once; after that a cookie shows who it was.
 "use strict";
 
+// The pages that lead here to log in. Nobody is led anywhere else, whatever an address says.
+const PAGES = ["/docs", "/redoc"];
+
 const part = (id) => document.getElementById(id);
 
 // Calls `begin` once the API answers us, now or after a login.
@@ -14,6 +17,11 @@ async function whenLoggedIn(begin) {
   }
   if (session.status === 401) {
     askForKey(() => whenLoggedIn(begin));
+    return;
+  }
+  const wanted = new URLSearchParams(location.search).get("next");
+  if (session.ok && PAGES.includes(wanted)) {
+    location.replace(wanted);  // somebody came here to log in
     return;
   }
   const { key_id } = session.ok ? await session.json() : {};

@@ -40,9 +40,12 @@ async def export_response(
             return csv_pieces(rows, columns, cells)
         return ndjson_pieces(rows) if kind == NDJSON else parquet_pieces(rows, columns)
 
-    # A HEAD asks for the headers alone; nothing is read for it.
-    body = b"" if request.method == "HEAD" else await pieces()
+    # A HEAD asks for the headers alone; nothing is read for it, so how long the file would be is not known.
+    only_head = request.method == "HEAD"
+    body = b"" if only_head else await pieces()
     response = Response(body, content_type=kind if kind == PARQUET else f"{kind}; charset=utf-8")
+    if only_head:
+        del response.headers["Content-Length"]
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.{_ENDINGS[kind]}"'
     response.headers.add("Vary", "Accept")
     return response

@@ -75,7 +75,7 @@ def _failures(route: Route, said: Description) -> list[int]:
     if said.parameters:
         statuses.add(422)
     if said.body is not None:
-        statuses |= {400, 413}
+        statuses |= {400, 413, 415}
     if said.scope is not None:
         statuses |= {401, 403, 429}
     if route.method not in SAFE_METHODS:
@@ -103,7 +103,7 @@ def _header_parameters(said: Description) -> Iterator[dict[str, Any]]:
 
 def _answer(answer: Answer, shapes: Shapes) -> dict[str, Any]:
     described: dict[str, Any] = {"description": answer.description}
-    content = {} if answer.shape is None else {JSON: _media(shapes.schema_of(answer.shape), answer.example)}
+    content = {} if answer.shape is None else {answer.kind: _media(shapes.schema_of(answer.shape), answer.example)}
     content |= {kind: _media(shapes.schema_of(shape)) for kind, shape in answer.media.items()}
     if content:
         described["content"] = content

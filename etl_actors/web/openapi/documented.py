@@ -8,8 +8,8 @@
 
 Tag and operation id come from the blueprint and the view's name, longer words from the view's docstring, path
 parameters from the route. Errors that follow from the rest need not be said: 404 where the path has a parameter, 422
-where there are query parameters, 400 and 413 where there is a body, 401 and 403 where a scope is needed, 403 for what
-another site's page must not do.
+where there are query parameters, 400, 413 and 415 where there is a body, 401 and 403 where a scope is needed, 403 for
+what another site's page must not do.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ _MARK = "__documented__"
 class Answer(Struct, frozen=True):
     """One successful answer: the shape of its JSON (None: it has no body), and what other media types it comes in.
 
-    ``media`` maps a media type to what one body of it is: a JSON Schema, or a type. ``headers`` maps names to words.
+    ``kind`` is the media type of that JSON. ``media`` maps another one to what a body of it is: a JSON Schema, or a
+    type. ``headers`` maps names to words.
     """
 
     shape: Any
@@ -38,6 +39,7 @@ class Answer(Struct, frozen=True):
     example: Any = None
     media: Mapping[str, Any] = {}
     headers: Mapping[str, str] = {}
+    kind: str = "application/json"
 
 
 class Body(Struct, frozen=True):

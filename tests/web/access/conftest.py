@@ -89,7 +89,7 @@ def guarded() -> Iterator[Guarded]:
 def unguarded() -> Iterator[str]:
     """The address of a service on loopback, which asks for none."""
     folder = reachable_folder()
-    settings = '[server]\ncors_origins = ["http://friend.example"]\n[security]\nrequests_per_minute = 100\n'
+    settings = '[server]\ncors_origins = ["http://friend.example", "*"]\n[security]\nrequests_per_minute = 100\n'
     with started(folder, service=settings) as running:
         yield running.address
     shutil.rmtree(folder, ignore_errors=True)

@@ -6,8 +6,11 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+import trio
+import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
+from trio.testing import MockClock
 
 from etl_actors.keys import Caller, digest_of, new_key
 from etl_actors.web.access.forwarding import Forwarding, NotForwarded
@@ -186,6 +189,24 @@ def test_logouts_are_remembered_within_bounds() -> None:
     for _ in range(MOST_LOGOUTS + 1):
         here.end(here.begin(CALLER) or "")
     assert len(here._over) == MOST_LOGOUTS
+
+
+async def test_a_session_is_waited_for_until_it_is_over(autojump_clock: MockClock) -> None:
+    """Its time comes, or it is logged out of; nothing is remembered of those who wait."""
+    here = sessions([0.0])
+    first, second = here.begin(CALLER), here.begin(CALLER)
+    assert first is not None
+    assert second is not None
+    await here.wait_over(first)
+    assert trio.current_time() >= SESSION_SECONDS
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(here.wait_over, second)
+        nursery.start_soon(here.wait_over, second)
+        await trio.testing.wait_all_tasks_blocked()
+        here.end(second)
+    with trio.move_on_after(1):
+        await here.wait_over(first)
+    assert not here._waiting
 
 
 @given(st.text(max_size=120))

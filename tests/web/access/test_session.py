@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import httpx
 import pytest
 import websockets.sync.client
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from .conftest import ADMIN_KEY, PROXY, Guarded, problem
 
@@ -123,6 +125,26 @@ def test_a_socket_opens_with_the_cookie(guarded: Guarded) -> None:
         assert refused.value.response.status_code == 403
 
 
+def test_sockets_of_a_session_end_with_it(guarded: Guarded) -> None:
+    """Logging out closes what that session had opened, with 1008; another session of the same key stays."""
+    with logged_in(guarded, guarded.keys["read"]) as client, logged_in(guarded, guarded.keys["read"]) as other:
+        url, origin = guarded.socket_url(), websockets.Origin(guarded.address)
+        ending = websockets.sync.client.connect(
+            url, additional_headers={"Cookie": cookie_header(client)}, origin=origin, max_size=None
+        )
+        staying = websockets.sync.client.connect(
+            url, additional_headers={"Cookie": cookie_header(other)}, origin=origin, max_size=None
+        )
+        with ending, staying:
+            assert client.delete("/api/session").status_code == 204
+            with pytest.raises(ConnectionClosed) as closed:
+                deque(iter(partial(ending.recv, timeout=5), None), maxlen=0)
+            assert closed.value.rcvd is not None
+            assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, "the session is over")
+            staying.send('{"op": "ping", "id": 1}')
+            assert "pong" in str(staying.recv(timeout=5))
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [(b"", 401), (b"{}", 401), (b"{", 400), (b'{"key": 5}', 422), (b"\xff", 400), (b" " * 9000, 413)],
@@ -132,3 +154,29 @@ def test_a_bad_login_says_why(guarded: Guarded, body: bytes, status: int) -> Non
     with guarded.client() as client:
         problem(client.post("/api/session", content=body), status)
         assert client.post("/api/session", headers={"X-API-Key": ADMIN_KEY}).status_code == 200
+
+
+HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+def test_a_browser_without_a_session_is_led_to_the_login_and_back(guarded: Guarded, page: str) -> None:
+    """Programs get their 401, which says where the first key is; only these pages are led to."""
+    with guarded.client(follow_redirects=False) as browser:
+        browser.headers.update(HTML)
+        led = browser.get(page)
+        assert (led.status_code, led.headers["location"]) == (303, f"/dashboard?next={page}")
+        assert "frame-ancestors 'none'" in led.headers["content-security-policy"]
+        problem(browser.get("/api/status"), 401)
+        problem(browser.get("/docs/assets/docs.js"), 401)
+        problem(browser.post(page), 401)
+        problem(browser.get(page, headers={"Authorization": "Bearer nonsense"}), 401)
+        script = browser.get("/dashboard/session.js").text
+    assert 'PAGES = ["/docs", "/redoc"]' in script
+    assert "PAGES.includes(wanted)" in script
+    with guarded.client(follow_redirects=False) as program:
+        refused = problem(program.get(page), 401)
+    for where in ("ETL_ADMIN_KEY", "admin.key", "etl-actors keys create"):
+        assert where in refused["detail"]
+    with logged_in(guarded, guarded.keys["read"]) as client:
+        assert client.get(page, headers=HTML).status_code == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 import websockets.sync.client
 from websockets.exceptions import InvalidStatus
 
+from ...postgres import reachable_folder
+from ..started import started
 from .conftest import own_address, problem
 
 
@@ -39,6 +42,15 @@ def test_a_wrong_key_is_refused_all_the_same(unguarded: str) -> None:
     problem(ask(unguarded, Authorization="Bearer"), 401)
     # That of a proxy's own login is not for us.
     assert ask(unguarded, Authorization="Basic bWU6c2VjcmV0").status_code == 200
+
+
+def test_a_star_welcomes_no_page_where_no_keys_are_asked_for(unguarded: str) -> None:
+    """Any page of any browser here could else read and change everything; a page that is named may."""
+    stranger, friend = {"Origin": "http://evil.example"}, {"Origin": "http://friend.example"}
+    problem(ask(unguarded, "/ws/test", "POST", **stranger), 403)
+    assert "access-control-allow-origin" not in ask(unguarded, **stranger).headers
+    assert ask(unguarded, "/ws/test", "POST", **friend).status_code == 200
+    assert ask(unguarded, **friend).headers["access-control-allow-origin"] == friend["Origin"]
 
 
 def test_a_strange_host_is_refused(unguarded: str) -> None:
@@ -101,3 +113,14 @@ def test_a_first_key_that_is_no_good_is_refused(tmp_path: Path, weak: str) -> No
     assert "ETL_ADMIN_KEY" in done.stderr
     assert weak not in done.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_a_first_key_is_told_when_it_is_made() -> None:
+    """And not at every start of a service that asks nobody for one."""
+    folder = reachable_folder()
+    try:
+        for told in (1, 1):
+            with started(folder):
+                assert (folder / "log").read_text().count("service.first_key") == told
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
