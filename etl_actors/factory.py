@@ -113,7 +113,7 @@ class ActorFactory:
                 numbers=Numbers(
                     self.sequence_check(connector, mapping), self.order_books(connector, mapping, trusted=trusted)
                 ),
-                # Streams mix frames that can be mapped with others that cannot: the newest one says nothing of them all.
+                # Streams mix frames that can be mapped with others: the newest one says nothing of them all.
             )
         return ConnectorActor(
             connector,
