@@ -6,7 +6,7 @@ they leave.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from .. import wire
@@ -19,50 +19,57 @@ Key = tuple[str, str, str]
 """What conflating keeps the newest of: connector, type, symbol."""
 
 
+Pieces = list[tuple[int, bytes]]
+"""Items of one symbol, each with its place among all."""
+
+
+class Contents:
+    """What conflating needs to know of an event of several symbols, or of some of them. It holds no more than those:
+    a small part that waits for long must not keep a large event alive."""
+
+    __slots__ = ("edges", "symbols")
+
+    def __init__(self, symbols: dict[str, Pieces], edges: tuple[bytes, bytes]) -> None:
+        self.symbols = symbols
+        self.edges = edges
+
+    def weights(self) -> dict[str, int]:
+        """How many bytes the items of each symbol take, with a comma each."""
+        return {symbol: sum(len(piece) + 1 for _, piece in pieces) for symbol, pieces in self.symbols.items()}
+
+    def joined(self, symbols: Iterable[str]) -> bytes:
+        """The event with the items of these symbols only, in their order."""
+        head, tail = self.edges
+        pieces = sorted(piece for symbol in symbols for piece in self.symbols[symbol])
+        return head + b",".join(piece for _, piece in pieces) + tail
+
+
 class Parcel:
     """The bytes of an event, or of something that is no event of the log and has no ``offset``.
 
-    ``weights`` tells how many bytes each symbol's items take; empty for what has no items.
+    ``keys`` are what it says something new about; none where one does not replace another.
     """
 
-    __slots__ = ("_by_symbol", "_edges", "body", "keys", "offset", "size", "weights")
+    __slots__ = ("_contents", "body", "keys", "offset", "size")
 
-    def __init__(self, body: bytes, *, offset: int | None = None, keys: tuple[Key, ...] = ()) -> None:
+    def __init__(
+        self, body: bytes, *, offset: int | None = None, keys: Sequence[Key] = (), contents: Contents | None = None
+    ) -> None:
         self.body = body
         self.size = len(body)
         self.offset = offset
         self.keys = keys
-        self.weights: dict[str, int] = {}
-        self._by_symbol: dict[str, list[tuple[int, bytes]]] = {}
-        self._edges = (b"", b"")
+        self._contents = contents
 
-    @classmethod
-    def of_items(
-        cls, event: Event, by_symbol: dict[str, list[tuple[int, bytes]]], edges: tuple[bytes, bytes]
-    ) -> Parcel:
-        """Of the ``edges`` of a ``price_update`` and some of its items, each with its place among them."""
-        parcel = cls(_joined(edges, by_symbol.values()), offset=event.offset)
-        parcel._carry(event, by_symbol, edges)
-        return parcel
-
-    @classmethod
-    def whole(cls, event: Event, by_symbol: dict[str, list[tuple[int, bytes]]], edges: tuple[bytes, bytes]) -> Parcel:
-        """All of an event."""
-        parcel = cls(event.encoded, offset=event.offset)
-        if by_symbol:
-            parcel._carry(event, by_symbol, edges)
-        elif event.type in _STATES:
-            parcel.keys = ((event.connector_id, event.type, ""),)
-        return parcel
+    @property
+    def weights(self) -> dict[str, int]:
+        """How many bytes each symbol's items take; empty for what goes as a whole or not at all."""
+        return {} if self._contents is None else self._contents.weights()
 
     def trimmed(self, symbols: Iterable[str]) -> bytes:
         """The event with the items of these symbols only."""
-        return _joined(self._edges, (self._by_symbol[symbol] for symbol in symbols))
-
-    def _carry(self, event: Event, by_symbol: dict[str, list[tuple[int, bytes]]], edges: tuple[bytes, bytes]) -> None:
-        self._by_symbol, self._edges = by_symbol, edges
-        self.weights = {symbol: sum(len(piece) + 1 for _, piece in pieces) for symbol, pieces in by_symbol.items()}
-        self.keys = tuple((event.connector_id, event.type, symbol) for symbol in by_symbol)
+        assert self._contents is not None  # else it has at most one symbol
+        return self._contents.joined(symbols)
 
 
 class Parcels:
@@ -73,17 +80,12 @@ class Parcels:
         self._made: dict[frozenset[str] | None, Parcel] = {}
 
     @cached_property
-    def symbols(self) -> dict[str, list[tuple[int, bytes]]]:
-        """The items of each symbol, in upper case, with their places among all."""
-        symbols: dict[str, list[tuple[int, bytes]]] = {}
+    def symbols(self) -> dict[str, Pieces]:
+        """The items of each symbol, in upper case."""
+        symbols: dict[str, Pieces] = {}
         for place, (symbol, piece) in enumerate(self._event.items):
             symbols.setdefault(symbol, []).append((place, piece))
         return symbols
-
-    @cached_property
-    def _edges(self) -> tuple[bytes, bytes]:
-        event = self._event
-        return wire.around_items(event.encoded, [piece for _, piece in event.items]) if event.items else (b"", b"")
 
     def trimmed_to(self, symbols: frozenset[str] | None) -> Parcel | None:
         """The event for who wants these symbols (None: all of it); None when it has none of them."""
@@ -103,13 +105,19 @@ class Parcels:
         return parcel
 
     def _make(self, symbols: frozenset[str] | None) -> Parcel:
-        if symbols is None:
-            return Parcel.whole(self._event, self.symbols, self._edges)
-        kept = {symbol: pieces for symbol, pieces in self.symbols.items() if symbol in symbols}
-        return Parcel.of_items(self._event, kept, self._edges)
+        event = self._event
+        if not event.items:
+            keys = [(event.connector_id, event.type, "")] if event.type in _STATES else ()
+            return Parcel(event.encoded, offset=event.offset, keys=keys)
+        kept = self.symbols if symbols is None else {symbol: self.symbols[symbol] for symbol in symbols}
+        contents = Contents(kept, self._edges)
+        return Parcel(
+            event.encoded if symbols is None else contents.joined(kept),
+            offset=event.offset,
+            keys=[(event.connector_id, event.type, symbol) for symbol in kept],
+            contents=contents if len(kept) > 1 else None,
+        )
 
-
-def _joined(edges: tuple[bytes, bytes], groups: Iterable[list[tuple[int, bytes]]]) -> bytes:
-    head, tail = edges
-    pieces = sorted(place_and_piece for group in groups for place_and_piece in group)
-    return head + b",".join(piece for _, piece in pieces) + tail
+    @cached_property
+    def _edges(self) -> tuple[bytes, bytes]:
+        return wire.around_items(self._event.encoded, [piece for _, piece in self._event.items])

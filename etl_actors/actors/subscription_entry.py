@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from .fan_out_parcel import Parcel
 
+# What an event takes beside its bytes while it waits.
+ENTRY_OVERHEAD = 256
+
 
 class Entry:
-    """``size`` is never less than what leaves, and a byte or two more. ``place`` is where it stands in its queue."""
+    """``size`` is what it takes while it waits. ``place`` is where it stands in its queue."""
 
     __slots__ = ("_left", "is_reply", "parcel", "place", "size", "suffix")
 
     def __init__(self, parcel: Parcel, suffix: bytes, *, is_reply: bool = False) -> None:
         self.parcel = parcel
         self.suffix = suffix
-        self.size = parcel.size + len(suffix)
+        self.size = parcel.size if is_reply else parcel.size + len(suffix) + ENTRY_OVERHEAD
         self.is_reply = is_reply
         self.place = 0
         self._left: dict[str, None] | None = None  # the symbols that are left; None: all

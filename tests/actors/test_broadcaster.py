@@ -156,6 +156,25 @@ async def test_a_subscriber_that_resumes_gets_history_and_then_what_is_live(auto
     assert highest <= 20_000 + len(event(4_000).encoded) + 20
 
 
+async def test_going_further_back_in_the_middle_of_a_page(autojump_clock: Any) -> None:
+    """While a page waits for its reader, another subscription asks for more: nothing is skipped, nor comes twice."""
+    history = History([event(offset) for offset in range(1, 301)])
+    live = broadcaster(history=history, head=300, buffer_bytes=4_000)
+    heard: list[Any] = []
+    with live.subscriber() as subscriber:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(subscriber.follow)
+            subscriber.subscribe_nowait("a", EVERYTHING, since=200)
+            await trio.testing.wait_all_tasks_blocked()
+            subscriber.subscribe_nowait("b", EVERYTHING, since=50)
+            nursery.start_soon(read, subscriber, heard)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+    assert all(one["type"] == "connector_status" for one in heard)
+    assert [one["offset"] for one in heard if "a" in one["subs"]] == list(range(201, 301))
+    assert [one["offset"] for one in heard if "b" in one["subs"]] == list(range(51, 301))
+
+
 async def test_the_end_does_not_wait_for_a_replay(autojump_clock: Any) -> None:
     """What was read already runs dry; no further page is asked for."""
     history = History([event(offset) for offset in range(1, 20_001)])

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from etl_actors.actors.fan_out_parcel import Parcel, Parcels
 from etl_actors.actors.subscription import ALWAYS_WAITING, Outgoing, Policy, SubscriptionQueue
+from etl_actors.actors.subscription_entry import ENTRY_OVERHEAD
 
 from .events import event, items_of, prices
 
 SYMBOLS = ("BTC", "ETH", "SOL", "ADA")
-BUFFERS = st.integers(min_value=0, max_value=3_000)
+BUFFERS = st.integers(min_value=0, max_value=5_000)
 # What happens to a queue: a number of frames is taken, or an event with these symbols (none: a status) comes in.
 STEPS = st.lists(
     st.one_of(
@@ -138,7 +139,7 @@ def test_what_is_replayed_does_not_take_the_place_of_what_is_newer() -> None:
 
 def test_what_cannot_be_conflated_is_dropped_and_said() -> None:
     """Distinct messages do not replace each other, so the bound is held by dropping."""
-    queue = SubscriptionQueue(500, "conflate")
+    queue = SubscriptionQueue(500 + 4 * ENTRY_OVERHEAD, "conflate")
     for offset in range(1, 21):
         queue.offer(Parcel(json.dumps({"type": "chat", "offset": offset, "x": "y" * 100}).encode(), offset=offset))
     dropped, *rest = drained(queue)
@@ -160,7 +161,7 @@ def test_replies_are_never_dropped_and_keep_their_place(policy: Policy) -> None:
 def test_the_bound_is_exact() -> None:
     """As many bytes as may wait do, behind the event that leaves next; one more, and the oldest goes."""
     for more, left in ((0, [1, 2, 3]), (1, [2, 3])):
-        queue = SubscriptionQueue(200, "drop_oldest")
+        queue = SubscriptionQueue(200 + 2 * ENTRY_OVERHEAD, "drop_oldest")
         for offset, size in ((1, 500), (2, 100), (3, 100 + more)):
             queue.offer(Parcel(b"x" * size, offset=offset))
         assert [frame.offset for frame in iter(queue.take, None) if frame.offset is not None] == left
@@ -185,7 +186,7 @@ def test_a_batch_holds_what_waits_as_it_would_have_been_sent_alone() -> None:
         queue.offer(Parcels(one).trimmed_exactly_to(None), b',"subs":[1]}')
     queue.reply(b'{"type":"pong"}')
     queue.offer(Parcels(alone[4]).trimmed_exactly_to(None))
-    first = queue.take_batch(2 * len(alone[0].encoded) + 60)
+    first = queue.take_batch(2 * (len(alone[0].encoded) + ENTRY_OVERHEAD) + 60)
     assert first is not None
     batch = json.loads(first.text)
     assert batch == {"type": "batch", "events": [json.loads(one.encoded) | {"subs": [1]} for one in alone[:2]]}
