@@ -2,13 +2,14 @@
 
 Levels lie around the quote of the ticker at prices that are drawn once and for all; what lies at a price stays for some
 seconds, each price at its own turn. So a book is known from the pair and the moment alone, one snapshot resembles the
-next, and the changes between two are few and exactly those that lead from one to the other: the updates of a stream and
-the snapshots of the REST side are the same book. Small pairs have short and unequal sides; a halted pair has none.
+next, and the changes on the way from one to another are few and exact: the updates of a stream and the snapshots of the
+REST side are the same book. Small pairs have short and unequal sides; a halted pair has none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from math import exp
 
 from etl_actors.sandbox.binance_rows import best_lots
@@ -45,14 +46,20 @@ class Book:
                 lot = self._lot(side, price)
                 yield None if lot is None else self._level(price, lot)
 
-    def changes(self, before: Book, side: int) -> list[str]:
-        """The levels of a side that are not as they were ``before``, as JSON; what is gone has a quantity of zero."""
-        changed = []
-        for price in sorted(self._suspects(before, side), key=lambda price: price * side):
-            lot = self._lot(side, price)
-            if lot != before._lot(side, price):
-                changed.append(self._level(price, NOTHING if lot is None else lot))
-        return changed
+    def changes(self, way: Sequence[Book], side: int) -> list[str]:
+        """The levels of a side that any step on the ``way`` here touched, as JSON, with what lies there now.
+
+        The way is told earliest first. Where nothing lies any more the quantity is zero; so it is for a level that came
+        and went, since whoever took his snapshot in between has it in his book.
+        """
+        touched: set[int] = set()
+        for before, after in pairwise([*way, self]):
+            suspects = after._suspects(before, side)
+            touched.update(price for price in suspects if after._lot(side, price) != before._lot(side, price))
+        return [
+            self._level(price, self._lot(side, price) or NOTHING)
+            for price in sorted(touched, key=lambda price: price * side)
+        ]
 
     def _suspects(self, before: Book, side: int) -> set[int]:
         """Every price whose level may differ: those the ends of the side moved over, and those whose turn came."""

@@ -131,13 +131,14 @@ class FrameWriter:
             return ()
         if speed != "100ms":
             since, tick = _whole_seconds(since, tick)
-        before, after = self._book(pair, since), self._book(pair, tick)
-        if before.update == after.update:
+        moves = _moves(pair, since, tick)
+        if not moves:
             return ()
+        before, *way, after = (self._book(pair, moment) for moment in (since, *moves))
         if kind in _PARTIAL:
             bids, asks = (",".join(islice(filter(None, after.levels(side)), _PARTIAL[kind])) for side in (BID, ASK))
             return [f'{{"lastUpdateId":{after.update},"bids":[{bids}],"asks":[{asks}]}}']
-        bids, asks = (",".join(after.changes(before, side)) for side in (BID, ASK))
+        bids, asks = (",".join(after.changes([before, *way], side)) for side in (BID, ASK))
         return [
             f'{{"e":"depthUpdate","E":{self.time(tick)},"s":"{pair.symbol}","U":{before.update + 1},'
             f'"u":{after.update},"b":[{bids}],"a":[{asks}]}}'

@@ -156,7 +156,8 @@ class Conversation:
             await self._say(text)
         while True:
             await trio.sleep(max((last + 1) / TICKS_PER_SECOND - clock.elapsed(), 0))
-            tick = max(clock.tick(), last + 1)
+            # Whoever does not read gets everything when he does, a second at a time.
+            tick = min(max(clock.tick(), last + 1), last + TICKS_PER_SECOND)
             fault = self._house.faults.take(self._provider, self._request, clock.now(), OF_CONNECTIONS)
             if fault is not None:
                 await self._suffer(fault, tick)
