@@ -85,7 +85,9 @@ def applied(book: dict[str, dict[str, str]], event: Any) -> None:
                 book[side].pop(price, None)
 
 
-@pytest.mark.parametrize(("symbol", "speed"), [("BTCUSDT", "@100ms"), ("BTCUSDT", ""), ("ETHBTC", ""), ("1INCHUSDT", "@100ms")])
+@pytest.mark.parametrize(
+    ("symbol", "speed"), [("BTCUSDT", "@100ms"), ("BTCUSDT", ""), ("ETHBTC", ""), ("1INCHUSDT", "@100ms")]
+)
 async def test_updates_lead_from_one_snapshot_exactly_to_the_next(
     sandbox: Sandbox, binance: httpx.AsyncClient, mock_clock: MockClock, symbol: str, speed: str
 ) -> None:

@@ -92,7 +92,7 @@ async def test_every_shipped_stream_flows_and_comes_back_after_its_line_broke(sa
 
 
 async def test_an_order_book_survives_lost_frames_and_numbers_beyond_a_float(sandbox: Sandbox, folder: Path) -> None:
-    """The book is fetched anew once, and every item tells the true book of its moment."""
+    """The book is fetched anew, and every item tells the true book of its moment."""
     sandbox.switches.sequence_base = 9_000_000_000_000_000_000
     config = pointed_config(folder / "config", sandbox.origins, interval=3600)
     origins = {
@@ -102,8 +102,9 @@ async def test_an_order_book_survives_lost_frames_and_numbers_beyond_a_float(san
     (config / "connectors" / "book.toml").write_text(BOOK.format(**origins), encoding="utf-8")
     async with running(config, folder / "data") as service:
         await service.until("/api/data/items/book", lambda page: page["total"] >= 5)
+        fetched = snapshots(sandbox)
         sandbox.set_fault("/ws/*", "lose_frames", count=3)
-        await service.until("/api/status", lambda _: snapshots(sandbox) >= 2)
+        await service.until("/api/status", lambda _: snapshots(sandbox) > fetched)
         total = (await service.get("/api/data/items/book"))["total"]
         page = await service.until("/api/data/items/book", lambda page: page["total"] >= total + 10)
         assert await service.stop() == 0
@@ -111,7 +112,7 @@ async def test_an_order_book_survives_lost_frames_and_numbers_beyond_a_float(san
     assert all(2**62 < last < 2**63 for last in lasts)
     steps = [later - earlier for earlier, later in pairwise(lasts)]
     assert min(steps) > 0
-    assert snapshots(sandbox) == 2
+    assert snapshots(sandbox) <= fetched + 2  # a snapshot older than the frames that wait for it is fetched again
     books = books_by_update(sandbox)
     for item in page["items"]:
         levels = filter(None, books[item["extra"]["last"]].levels(BID))
