@@ -14,9 +14,10 @@ from datetime import UTC, datetime, timedelta
 
 import trio
 
-from ..errors import PollFailed, StorageUnavailable
-from ..messages import Claim, Extracted
+from ..errors import PollFailed
+from ..messages import Extracted
 from ..settings import ConnectorSettings
+from .claiming import claim_settled
 from .connector_alarm import Alarm
 from .connector_condition import Signs, condition_of, state_of
 from .connector_diary import Diary
@@ -29,9 +30,6 @@ from .notices import Condition, Notices
 from .schedule import Ticks
 
 __all__ = ["Backoff", "Claiming", "ConnectorActor", "ConnectorStatistics", "Decode", "Inspector", "Limit", "Source"]
-
-CLAIM_RETRY_SECONDS = 1.0
-SETTLING_SECONDS = 60.0
 
 
 class ConnectorActor:
@@ -153,27 +151,17 @@ class ConnectorActor:
         )
 
     async def _claim_and_poll(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
-        claim = await self._wait_claimed()
+        claim = await claim_settled(self.connector_id, self._claim, self._ledger, failed=self._claim_failed)
         self._intake.begin(claim)
         self._notices.begin(claim.told)
         self._limit.join(self.connector_id, self._connector.interval_seconds, self._connector.cost)
         self._claimed = True
         await self._keep_polling(extracted_send)
 
-    async def _wait_claimed(self) -> Claim:
-        if self._ledger is not None:
-            # What an incarnation before read is stored under its epoch, which a claim would end.
-            with trio.move_on_after(SETTLING_SECONDS):
-                await self._ledger.wait_settled(self.connector_id)
-        while True:
-            try:
-                return await self._claim(self.connector_id)
-            except StorageUnavailable as error:
-                reason = f"waiting for the database: {error}"
-                self._tally.troubled(self._now(), reason)
-                self._diary.claim_failed(reason)
-                self._notices.look_again_nowait()
-                await trio.sleep(CLAIM_RETRY_SECONDS)
+    def _claim_failed(self, reason: str) -> None:
+        self._tally.troubled(self._now(), reason)
+        self._diary.claim_failed(reason)
+        self._notices.look_again_nowait()
 
     async def _keep_polling(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
         started = trio.current_time()

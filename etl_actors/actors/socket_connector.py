@@ -13,9 +13,10 @@ from math import inf
 
 import trio
 
-from ..errors import PollFailed, StorageUnavailable
-from ..messages import Claim, Extracted
+from ..errors import PollFailed
+from ..messages import Extracted
 from ..settings import ConnectorSettings
+from .claiming import claim_settled
 from .connector_condition import Signs, condition_of, state_of
 from .connector_diary import Diary
 from .connector_needs import Backoff, Claiming, Decode, Ledger, Limit, Unlimited
@@ -30,8 +31,6 @@ from .socket_pace import ConnectPace
 from .socket_relay import Relay
 from .socket_sequence import Numbers
 
-CLAIM_RETRY_SECONDS = 1.0
-SETTLING_SECONDS = 60.0
 # A socket that stayed open for so long was no failure, though it may have had nothing to say.
 STEADY_SECONDS = 30.0
 
@@ -178,7 +177,7 @@ class SocketConnectorActor:
         )
 
     async def _claim_and_follow(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
-        claim = await self._wait_claimed()
+        claim = await claim_settled(self.connector_id, self._claim, self._ledger, failed=self._claim_failed)
         self._intake.begin(claim)
         self._numbers.begin(claim.checkpoint, self._connector.fingerprint())
         self._notices.begin(claim.told)
@@ -186,20 +185,10 @@ class SocketConnectorActor:
         self._due = trio.current_time() + self._stagger_seconds
         await self._keep_following(extracted_send)
 
-    async def _wait_claimed(self) -> Claim:
-        if self._ledger is not None:
-            # What an incarnation before read is stored under its epoch, which a claim would end.
-            with trio.move_on_after(SETTLING_SECONDS):
-                await self._ledger.wait_settled(self.connector_id)
-        while True:
-            try:
-                return await self._claim(self.connector_id)
-            except StorageUnavailable as error:
-                reason = f"waiting for the database: {error}"
-                self._tally.troubled(self._now(), reason)
-                self._diary.claim_failed(reason)
-                self._notices.look_again_nowait()
-                await trio.sleep(CLAIM_RETRY_SECONDS)
+    def _claim_failed(self, reason: str) -> None:
+        self._tally.troubled(self._now(), reason)
+        self._diary.claim_failed(reason)
+        self._notices.look_again_nowait()
 
     async def _keep_following(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
         calls = self._calls
