@@ -65,7 +65,7 @@ class ConnectorActor:
         self._now = now
         self._intake = Intake(connector, decode=decode, inspector=inspector, ledger=ledger, grace_seconds=grace_seconds)
         self._alarm = Alarm()
-        self._tally = Tally()
+        self._tally = Tally(connector.stale_after_seconds, now)
         self._diary = Diary(connector.connector_id)
         self._running = self._claimed = False
         self._crashed: str | None = None
@@ -74,7 +74,7 @@ class ConnectorActor:
         self._notices = Notices(
             self.connector_id,
             look=self._condition,
-            stale_at=lambda: self._tally.stale_at(self._connector.stale_after_seconds),
+            stale_at=lambda: self._tally.stale_at(),
             epoch=lambda: self._intake.epoch,
             ledger=ledger,
             now=now,
@@ -90,7 +90,7 @@ class ConnectorActor:
                 await self._notices.tell_beside(self._claim_and_poll, extracted_send)
             except Exception as error:
                 self._crashed = f"it crashed ({type(error).__name__}) and is started again"
-                self._tally.troubled(self._now(), self._crashed)
+                self._tally.troubled(self._crashed)
                 raise
             finally:
                 self._running = self._claimed = False
@@ -147,7 +147,7 @@ class ConnectorActor:
             latency_p99_ms=tally.latency_ms(0.99),
             polls=tally.polls,
             unchanged=tally.unchanged,
-            stale=tally.stale(self._connector.stale_after_seconds),
+            stale=tally.stale,
         )
 
     async def _claim_and_poll(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
@@ -159,7 +159,7 @@ class ConnectorActor:
         await self._keep_polling(extracted_send)
 
     def _claim_failed(self, reason: str) -> None:
-        self._tally.troubled(self._now(), reason)
+        self._tally.troubled(reason)
         self._diary.claim_failed(reason)
         self._notices.look_again_nowait()
 
@@ -195,7 +195,7 @@ class ConnectorActor:
         else:
             hold = 0.0
             self._diary.poll_succeeded(self._tally.failures)
-            self._tally.succeeded(self._now(), latency, unchanged=not sent)
+            self._tally.succeeded(latency, unchanged=not sent)
             self._diary.pages_left(sweep.cut)
         self._diary.throttling(self._limit.throttled(self.connector_id), self._interval())
         self._notices.look_again_nowait()
@@ -207,7 +207,7 @@ class ConnectorActor:
 
     def _failed(self, failure: PollFailed) -> float:
         reason = str(failure)
-        self._tally.failed(self._now(), reason, failure.retry_after)
+        self._tally.failed(reason, failure.retry_after)
         hold = self._backoff.seconds(failure, self._tally.failures, self._interval())
         if failure.banned:
             self._limit.ban(hold)
@@ -232,7 +232,7 @@ class ConnectorActor:
             ended=self._ended,
             interval_seconds=self._interval(),
             held_seconds=self._limit.held_seconds(),
-            stale_after_seconds=after if tally.stale(after) else None,
+            stale_after_seconds=after if tally.stale else None,
         )
 
     def _condition(self) -> Condition | None:

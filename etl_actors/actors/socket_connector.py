@@ -89,14 +89,14 @@ class SocketConnectorActor:
         self._notices = Notices(
             self.connector_id,
             look=self._condition,
-            stale_at=lambda: self._tally.stale_at(self._connector.stale_after_seconds),
+            stale_at=lambda: self._tally.stale_at(),
             epoch=lambda: self._intake.epoch,
             ledger=ledger,
             now=now,
         )
         self._calls = Calls()
         self._pace = ConnectPace()
-        self._tally = Tally()
+        self._tally = Tally(connector.stale_after_seconds, now)
         self._diary = Diary(connector.connector_id)
         self._relay: Relay | None = None
         self._due = -inf
@@ -114,7 +114,7 @@ class SocketConnectorActor:
                 await self._notices.tell_beside(self._claim_and_follow, extracted_send, beside=beside)
             except Exception as error:
                 self._crashed = f"it crashed ({type(error).__name__}) and is started again"
-                self._tally.troubled(self._now(), self._crashed)
+                self._tally.troubled(self._crashed)
                 raise
             finally:
                 self._running = self._claimed = False
@@ -169,7 +169,7 @@ class SocketConnectorActor:
             next_poll=self._next_connect(),
             retry_after_seconds=tally.asked_to_wait(),
             polls=self._connections,
-            stale=tally.stale(self._connector.stale_after_seconds),
+            stale=tally.stale,
             frames=self._frames,
             connections=self._connections,
             copies=self._copies + (self._relay.copies if self._relay is not None else 0),
@@ -186,7 +186,7 @@ class SocketConnectorActor:
         await self._keep_following(extracted_send)
 
     def _claim_failed(self, reason: str) -> None:
-        self._tally.troubled(self._now(), reason)
+        self._tally.troubled(reason)
         self._diary.claim_failed(reason)
         self._notices.look_again_nowait()
 
@@ -208,7 +208,7 @@ class SocketConnectorActor:
             trouble = self._intake.trouble(frame)
             self._frames += 1
             if trouble is not None:
-                self._tally.troubled(self._now(), trouble)
+                self._tally.troubled(trouble)
                 self._diary.frame_refused(trouble)
                 remembered = self._numbers.remembered()
                 await self._intake.take(frame, trouble, extracted_send, document=frame.document, cursor=remembered)
@@ -246,9 +246,9 @@ class SocketConnectorActor:
     def _heard(self) -> None:
         """A frame came that is data; whether that is news is looked at when it may be, and not for every frame."""
         tally = self._tally
-        was_ill = tally.failures > 0 or tally.stale(self._connector.stale_after_seconds)
+        was_ill = tally.failures > 0 or tally.stale
         self._diary.poll_succeeded(tally.failures)
-        tally.heard(self._now())
+        tally.heard()
         if was_ill or self._frames == 1:
             self._notices.look_again_nowait()
 
@@ -277,7 +277,7 @@ class SocketConnectorActor:
 
     def _failed(self, failure: PollFailed) -> float:
         """The stream broke; how many seconds to stay away."""
-        self._tally.failed(self._now(), str(failure), failure.retry_after)
+        self._tally.failed(str(failure), failure.retry_after)
         hold = self._hold(failure, self._tally.failures)
         self._diary.poll_failed(str(failure), self._tally.failures, hold)
         self._notices.look_again_nowait()
@@ -286,7 +286,7 @@ class SocketConnectorActor:
     def _not_replaced(self, failure: PollFailed) -> float:
         """A socket that is to be replaced goes on; how many seconds until the next try."""
         reason = f"no new socket in place of the old one: {failure}"
-        self._tally.troubled(self._now(), reason)
+        self._tally.troubled(reason)
         hold = max(self._hold(failure, 4), 1.0)
         self._diary.poll_failed(reason, self._tally.failures, hold)
         return hold
@@ -308,7 +308,7 @@ class SocketConnectorActor:
             unmapped=self._unmapped(self.connector_id),
             crashed=self._crashed,
             ended=self._ended,
-            stale_after_seconds=after if tally.stale(after) else None,
+            stale_after_seconds=after if tally.stale else None,
         )
 
     def _condition(self) -> Condition | None:
