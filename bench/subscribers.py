@@ -1,11 +1,12 @@
 """Does every subscriber get what it asked for, whatever the others do? A service, four streams, and many sockets.
 
-A provider sends numbered frames of 50 items over four streams. A tenth of the subscribers never reads; the others have
-all kinds of filters and policies and check what they get: every number of every stream they asked for, once, in order,
-with just the symbols they asked for. With RESTLESS, so many of them are cut off at random all the time, come back with
-`since`, and must have missed nothing either. Provider, service and subscribers are processes of their own.
+A provider sends numbered frames over four streams, all 50 symbols in each or fewer in turn. A tenth of the subscribers
+never reads; the others have all kinds of filters and policies and check what they get: every number of every stream
+they asked for, once, in order, with just the symbols they asked for. With RESTLESS, so many of them are cut off at
+random all the time, come back with `since`, and must have missed nothing either. Provider, service and subscribers are
+processes of their own.
 
-    python bench/subscribers.py [SUBSCRIBERS SECONDS ITEMS_PER_SECOND RESTLESS]
+    python bench/subscribers.py [SUBSCRIBERS SECONDS ITEMS_PER_SECOND RESTLESS ITEMS_A_FRAME]
 """
 
 from __future__ import annotations
@@ -57,10 +58,10 @@ sent = "t"
 # The provider.
 
 
-async def provide(seconds: float, items_per_second: float) -> None:
+async def provide(seconds: float, items_per_second: float, items: int) -> None:
     """Serve the streams; frames begin with a line on standard input, and their count is printed at the end."""
     begin, ended = trio.Event(), 0
-    frames = int(seconds * items_per_second / len(SYMBOLS) / len(STREAMS))
+    frames = int(seconds * items_per_second / items / len(STREAMS))
     pause = seconds / frames
 
     async def visit(request: WebSocketRequest) -> None:
@@ -71,7 +72,7 @@ async def provide(seconds: float, items_per_second: float) -> None:
         try:
             for number in range(1, frames + 1):
                 await trio.sleep_until(start + number * pause)
-                await connection.send_message(frame_text(number))
+                await connection.send_message(frame_text(number, items))
             ended += 1
             await trio.sleep_forever()
         except ConnectionClosed:
@@ -87,12 +88,16 @@ async def provide(seconds: float, items_per_second: float) -> None:
         print(frames, flush=True)
 
 
-def frame_text(number: int) -> str:
-    """One frame: every symbol with the frame's number."""
+def frame_text(number: int, items: int) -> str:
+    """One frame, each of its symbols with the frame's number."""
     now = time.time()
-    return json.dumps(
-        {"data": [{"s": symbol, "p": f"{number}.{symbol[1:]}", "n": number, "t": now} for symbol in SYMBOLS]}
-    )
+    data = [{"s": symbol, "p": f"{number}.{symbol[1:]}", "n": number, "t": now} for symbol in symbols_of(number, items)]
+    return json.dumps({"data": data})
+
+
+def symbols_of(number: int, items: int) -> list[str]:
+    """Which symbols a frame has."""
+    return [SYMBOLS[(number * items + place) % len(SYMBOLS)] for place in range(items)]
 
 
 # The subscribers.
@@ -139,7 +144,7 @@ class Client:
 
     query: str
     streams: frozenset[str]
-    symbols: frozenset[str]
+    symbols: list[set[str]]  # of each frame, by its number modulo how many there are until they come again
     reads: bool = True
     restless: bool = False
     socket: socket.socket | None = None
@@ -165,6 +170,17 @@ class Client:
         self.upgraded = False
         self.socket = opened
         return opened
+
+    def next_of(self, stream: str) -> int:
+        """The number of the next frame of a stream that it is to get."""
+        number = self.numbers.get(stream, 0) + 1
+        while not self.symbols[number % len(self.symbols)]:
+            number += 1
+        return number
+
+    def has_all(self, frames: int) -> bool:
+        """Whether it got everything of so many frames of each stream."""
+        return all(self.next_of(stream) > frames for stream in self.streams)
 
     def cut(self) -> None:
         """Break the connection off with a reset, whatever is under way."""
@@ -216,13 +232,14 @@ class Client:
                 self.faults.append("history does not reach back")
 
     def _event(self, said: Said, data: Data, lags: array[float]) -> None:
-        number = self.numbers.get(said.connector_id, 0) + 1
+        number = self.next_of(said.connector_id)
+        wanted = self.symbols[number % len(self.symbols)]
         symbols = [item.coin_symbol for item in data.items]
         if said.connector_id not in self.streams:
             self.faults.append(f"{said.connector_id} was not asked for")
         elif {item.extra.number for item in data.items} != {number}:
             self.faults.append(f"{said.connector_id}: {data.items[0].extra.number} where {number} was due")
-        elif len(symbols) != len(self.symbols) or not self.symbols.issuperset(symbols):
+        elif len(symbols) != len(wanted) or not wanted.issuperset(symbols):
             self.faults.append(f"{said.connector_id} {number}: other symbols than those asked for")
         elif said.offset is None or said.offset <= self.offset:
             self.faults.append(f"offset {said.offset} behind {self.offset}")
@@ -233,9 +250,10 @@ class Client:
             lags.append(time.time() - data.items[0].extra.sent)
 
 
-def made_clients(many: int, restless: int) -> list[Client]:
+def made_clients(many: int, restless: int, items: int) -> list[Client]:
     """Subscribers of ten kinds; the tenth kind never reads."""
     chance, every = random.Random(7), frozenset(STREAMS)
+    frames = [set(symbols_of(number, items)) for number in range(len(SYMBOLS))]
     clients = []
     for number in range(many):
         policy = ("disconnect", "conflate", "drop_oldest")[number % 3]
@@ -246,13 +264,14 @@ def made_clients(many: int, restless: int) -> list[Client]:
         query = f"policy={policy}&types=price_update&connectors={','.join(streams)}"
         query += f"&symbols={','.join(symbols)}" if wanted else ""
         query += "&batch=true&interval_ms=200" if kind in (6, 8) else ""
-        clients.append(Client(query, streams, symbols, reads=kind != 9, restless=kind != 9 and number < restless))
+        reads, comes_and_goes = kind != 9, kind != 9 and number < restless
+        clients.append(Client(query, streams, [one & symbols for one in frames], reads, comes_and_goes))
     return clients
 
 
-def listen(port: int, many: int, restless: int) -> None:
+def listen(port: int, many: int, restless: int, items: int) -> None:
     """Be all of them; say when they are there, and how it went when a line on standard input told how many came."""
-    clients, lags, chance = made_clients(many, restless), array("d"), random.Random(11)
+    clients, lags, chance = made_clients(many, restless, items), array("d"), random.Random(11)
     selector, leaving = selectors.DefaultSelector(), {}
     for client in clients:
         opened = client.connect(port)
@@ -281,10 +300,10 @@ def listen(port: int, many: int, restless: int) -> None:
                 client.cut()
                 selector.register(client.connect(port), selectors.EVENT_READ, client)
                 leaving[id(client)] = (time.monotonic() + chance.expovariate(1 / 3), client)
-        if due < 2**62 and all(client.faults or _has_all(client, due) for client in readers):
+        if due < 2**62 and all(client.faults or client.has_all(due) for client in readers):
             break
     for client in readers:
-        if not client.faults and not _has_all(client, due):
+        if not client.faults and not client.has_all(due):
             client.faults.append(f"it has {client.numbers} of {due}")
     faults = [f"{client.query}: {fault}" for client in readers for fault in client.faults]
     ordered = sorted(lags)
@@ -301,10 +320,6 @@ def listen(port: int, many: int, restless: int) -> None:
         ),
         flush=True,
     )
-
-
-def _has_all(client: Client, due: int) -> bool:
-    return all(client.numbers.get(stream, 0) == due for stream in client.streams)
 
 
 def _received(client: Client, lags: array[float]) -> bool:
@@ -347,11 +362,11 @@ def started(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-async def measure(many: int, seconds: float, items_per_second: float, restless: int) -> bool:
+async def measure(many: int, seconds: float, items_per_second: float, restless: int, items: int) -> bool:
     """One run, and whether everybody got everything."""
     folder = reachable_folder()
     try:
-        with started("--provide", seconds, items_per_second) as provider:
+        with started("--provide", seconds, items_per_second, items) as provider:
             port = ask(provider)
             (folder / "config" / "connectors").mkdir(parents=True)
             streams = "".join(CONFIG.format(name=name, url=f"ws://127.0.0.1:{port}") for name in STREAMS)
@@ -359,18 +374,20 @@ async def measure(many: int, seconds: float, items_per_second: float, restless: 
             (folder / "config" / "service.toml").write_text("", encoding="utf-8")
             try:
                 async with running(folder / "config", folder / "data") as service:
-                    return await _listened(service, provider, many, restless)
+                    return await _listened(service, provider, many, restless, items)
             finally:
                 provider.kill()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _listened(service: RunningService, provider: subprocess.Popen[str], many: int, restless: int) -> bool:
+async def _listened(
+    service: RunningService, provider: subprocess.Popen[str], many: int, restless: int, items: int
+) -> bool:
     port = httpx.URL(service.address).port
     for name in STREAMS:
         await service.until(f"/api/connectors/{name}/status", lambda status: status["connected_since"])
-    with started("--listen", port, many, restless) as listener:
+    with started("--listen", port, many, restless, items) as listener:
         assert await trio.to_thread.run_sync(ask, listener) == "ready"
         await trio.sleep(1)
         processor, idle = used(service.process.pid)
@@ -380,9 +397,7 @@ async def _listened(service: RunningService, provider: subprocess.Popen[str], ma
         subscribers = (await service.get("/api/status"))["subscribers"]
     lags = [f"{lag * 1000:.0f}" for lag in result["lags"]]
     print(f"{result['readers']} readers of {many}, {restless} of them cut off {result['leaves']} times in all")
-    print(
-        f"{frames} frames of {len(SYMBOLS)} items from each of {len(STREAMS)} streams; {result['events']:,} events read"
-    )
+    print(f"{frames} frames of {items} items from each of {len(STREAMS)} streams; {result['events']:,} events read")
     print(f"got all they asked for, once, in order: {result['whole']} of {result['readers']}")
     print(f"from the provider to a reader: p50 {lags[0]}, p99 {lags[1]}, p99.9 {lags[2]}, worst {lags[3]} ms")
     print(
@@ -400,9 +415,9 @@ async def _listened(service: RunningService, provider: subprocess.Popen[str], ma
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["--provide", *numbers]:
-            trio.run(provide, *map(float, numbers))
+            trio.run(provide, *map(int, numbers))
         case ["--listen", *numbers]:
             listen(*map(int, numbers))
         case numbers:
-            given = [*map(int, numbers), *(1_000, 120, 2_000, 0)[len(numbers) :]]
+            given = [*map(int, numbers), *(1_000, 120, 2_000, 0, len(SYMBOLS))[len(numbers) :]]
             sys.exit(0 if trio.run(measure, *given) else 1)
