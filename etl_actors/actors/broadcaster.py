@@ -8,7 +8,7 @@ between commit and here) is seen as a hole, and everybody reads it from the log.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 from uuid import UUID
@@ -23,7 +23,7 @@ from .fan_out import FanOut
 from .fan_out_parcel import Parcel, Parcels
 from .fan_out_recent import RecentEvents
 from .subscriber import Subscriber
-from .subscription import CLOSE_GOING_AWAY
+from .subscription import CLOSE_GOING_AWAY, CLOSE_TRY_AGAIN_LATER
 from .subscription_place import Wanted, merged
 
 log = structlog.get_logger("broadcaster")
@@ -36,10 +36,11 @@ PAGE_BYTES = 262_144
 PAGES_AT_ONCE = 2
 LOG_RETRY_SECONDS = 1.0
 
-# Subscribers get their turn after so much, not after each event: what waits for one then leaves together. Not more, or
-# one that reads well would be taken for a slow one.
-SLICE_SECONDS = 0.005
+# Events leave after so much, not each by itself: what waits for a subscriber then leaves together. Not more, or one
+# that reads well would be taken for a slow one, and others would wait too long for their turn.
+SLICE_SECONDS = 0.01
 SLICE_BYTES = 65_536
+FLUSHED_AT_ONCE = 10
 
 
 class LogReader(Protocol):
@@ -94,6 +95,7 @@ class Broadcaster:
         self._history = history
         self._recent = RecentEvents(recent_bytes)
         self._subscribers: set[Subscriber] = set()
+        self._stirred: dict[Subscriber, None] = {}  # offered something that has not left
         self._index: FanOut[Wanted] = FanOut()
         self._events = self._too_slow = self._dropped = 0
         self._pages = trio.Semaphore(PAGES_AT_ONCE)
@@ -171,6 +173,10 @@ class Broadcaster:
 
     def publish_nowait(self, event: Event) -> None:
         """Hand an event to everybody who wants it. One who is too far behind is let go."""
+        self._publish(event)
+        self._let_leave(len(self._stirred))
+
+    def _publish(self, event: Event) -> None:
         if event.offset <= self._head:
             return  # published before the broadcaster was restarted, or read from the log by everybody
         if event.offset > self._head + 1:
@@ -186,21 +192,41 @@ class Broadcaster:
         parcel = Parcel(text)
         for subscriber in self._subscribers:
             subscriber.offer_nowait(parcel)
-        self._dismiss_closed(self._subscribers)
+            self._stirred[subscriber] = None
+        self._let_leave(len(self._stirred))
         return len(self._subscribers)
 
     async def run(self, loaded_receive: trio.MemoryReceiveChannel[Loaded]) -> None:
         """Until the input ends."""
         async with loaded_receive:
+            await self._flush()  # an incarnation before may not have come to that
             async for loaded in loaded_receive:
                 slice_end, slice_bytes = trio.current_time() + SLICE_SECONDS, 0
                 for event in loaded.events:
-                    self.publish_nowait(event)
+                    self._publish(event)
                     slice_bytes += len(event.encoded)
                     if slice_bytes > SLICE_BYTES or trio.current_time() > slice_end:
-                        await trio.lowlevel.checkpoint()
+                        await self._flush()
                         slice_end, slice_bytes = trio.current_time() + SLICE_SECONDS, 0
-                await trio.lowlevel.checkpoint()
+                await self._flush()
+
+    async def _flush(self) -> None:
+        """Let leave what was offered, with turns for others in between."""
+        await trio.lowlevel.checkpoint()
+        while self._stirred:
+            slice_end = trio.current_time() + SLICE_SECONDS
+            while self._stirred and trio.current_time() < slice_end:
+                self._let_leave(FLUSHED_AT_ONCE)
+            await trio.lowlevel.checkpoint()
+
+    def _let_leave(self, many: int) -> None:
+        """Let leave what so many subscribers were offered; who reads too slowly is let go."""
+        for _ in range(min(many, len(self._stirred))):
+            subscriber, _ = self._stirred.popitem()
+            subscriber.flush_nowait()
+            if subscriber.closing is not None and subscriber in self._subscribers:
+                self._too_slow += subscriber.closing.code == CLOSE_TRY_AGAIN_LATER
+                self._dismiss(subscriber)
 
     def close_nowait(self) -> None:
         """End every subscription: the service stops."""
@@ -210,7 +236,6 @@ class Broadcaster:
     def _hand_out(self, event: Event) -> None:
         parcels = Parcels(event)
         several: dict[Subscriber, list[Wanted]] = {}
-        reached: list[Subscriber] = []
         for parcel, members in self._index.matches(event, parcels):
             for wanted in members:
                 subscriber: Subscriber = wanted.owner
@@ -220,22 +245,17 @@ class Broadcaster:
                     several.setdefault(subscriber, []).append(wanted)
                 else:
                     subscriber.offer_nowait(parcel, wanted.suffix)
-                    reached.append(subscriber)
+                    self._stirred[subscriber] = None
         for subscriber, hits in several.items():
             hand = merged(parcels, [one for one in subscriber.subscriptions if one in hits])
             if hand is not None:
                 subscriber.offer_nowait(*hand)
-                reached.append(subscriber)
-        self._dismiss_closed(reached)
-
-    def _dismiss_closed(self, some: Iterable[Subscriber]) -> None:
-        for subscriber in [one for one in some if one.closing is not None]:
-            self._too_slow += 1
-            self._dismiss(subscriber)
+                self._stirred[subscriber] = None
 
     def _dismiss(self, subscriber: Subscriber) -> None:
         if subscriber in self._subscribers:
             self._subscribers.remove(subscriber)
+            self._stirred.pop(subscriber, None)
             self._dropped += subscriber.dropped
             for wanted in subscriber.subscriptions:
                 self.let_go(wanted)

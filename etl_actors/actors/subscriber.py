@@ -1,8 +1,9 @@
 """A subscriber: one socket or stream that is handed events, from the log while it is behind and live otherwise.
 
-Two tasks of whoever holds it: one takes what comes out (:meth:`Subscriber.receive`), one keeps it moving while it is
-behind (:meth:`Subscriber.follow`). What it reads from the log comes in pages, the next one only when there is room, and
-nothing is held between two of them.
+Two tasks of whoever holds it: one lets out what comes (:meth:`Subscriber.leave_through`, or one by one with
+:meth:`Subscriber.receive`), one keeps it moving while it is behind (:meth:`Subscriber.follow`). While the first waits
+for something, whoever publishes writes in its place: to wake a task costs more than most events do. What is read from
+the log comes in pages, the next one only when there is room, and nothing is held between two of them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from .subscription_place import Name, Place, Wanted, merged
 
 # A batch is not larger than this, unless one event is: common clients refuse frames of 1 MiB.
 BATCH_BYTES = 262_144
+# What waits leaves in one write, up to this.
+AT_ONCE_BYTES = 65_536
 
 
 class Feed(Protocol):
@@ -34,6 +37,17 @@ class Feed(Protocol):
     async def page(self, after: int) -> Sequence[Event]: ...
 
 
+class Outlet(Protocol):
+    """Where texts leave in their order. ``send_nowait`` never waits: what is not taken leaves with the next ``send``,
+    and until then it is clogged.
+    """
+
+    @property
+    def is_clogged(self) -> bool: ...
+    def send_nowait(self, texts: Sequence[bytes], /) -> None: ...
+    async def send(self, texts: Sequence[bytes], /) -> None: ...
+
+
 class Subscriber:
     """Made by the broadcaster; wants nothing yet."""
 
@@ -44,6 +58,7 @@ class Subscriber:
         self._batches = False
         self._interval = 0.0
         self._left_at = -float("inf")
+        self._idle: Outlet | None = None  # where to write while nobody else does
         self._arrived = ParkingLot()
         self._taken = ParkingLot()
         self._fell_behind = ParkingLot()
@@ -117,14 +132,26 @@ class Subscriber:
     # What it is given.
 
     def offer_nowait(self, parcel: Parcel, suffix: bytes = b"") -> None:
-        """Something that was published."""
+        """Something that was published; it leaves with the next :meth:`flush_nowait`."""
         self._queue.offer(parcel, suffix)
-        self._arrived.unpark_all()
+
+    def flush_nowait(self) -> None:
+        """Let leave what was offered: at once where that is possible, else as soon as its outlet takes it."""
+        outlet = self._idle
+        if outlet is not None and self.closing is None and not (self._batches and self._interval):
+            outlet.send_nowait(self._take_several())
+            if self._queue.is_empty and not outlet.is_clogged:
+                return
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._arrived:
+            self._arrived.unpark_all()
 
     def reply_nowait(self, text: bytes) -> None:
         """Something for it alone, behind what waits already; never dropped."""
         self._queue.reply(text)
-        self._arrived.unpark_all()
+        self._wake()
 
     async def wait_reply_room(self) -> None:
         """Until few enough replies wait."""
@@ -136,7 +163,7 @@ class Subscriber:
         if self.subscriptions and self._queue.has_room_for_replies:
             offset = self._place.at(self._feed.head)
             self._queue.reply(wire.encode({"type": "position", "offset": offset}), offset)
-            self._arrived.unpark_all()
+            self._wake()
 
     def fall_behind_nowait(self, head: int) -> None:
         """Something after ``head`` was not published here."""
@@ -148,34 +175,56 @@ class Subscriber:
     def close_nowait(self, code: int, reason: str) -> None:
         """End it."""
         self._queue.close(code, reason)
-        self._arrived.unpark_all()
+        self._wake()
         self._taken.unpark_all()
 
     # What comes out.
+
+    async def leave_through(self, outlet: Outlet) -> None:
+        """Send what waits, until it is over and nothing waits any more."""
+        while True:
+            if self._batches and self._interval:
+                await self._wait_batch()
+            texts = self._take_several()
+            if texts or outlet.is_clogged:
+                await outlet.send(texts)
+            elif self.closing is not None:
+                return
+            else:
+                self._idle = outlet
+                try:
+                    await self._arrived.park()
+                finally:
+                    self._idle = None
 
     async def receive(self) -> Outgoing | None:
         """The next frame; None when it is over and nothing waits any more."""
         while True:
             if self._batches and self._interval:
                 await self._wait_batch()
-            frame = self._queue.take_batch(BATCH_BYTES) if self._batches else self._queue.take()
-            if frame is not None:
-                self._left_at = trio.current_time()
-                self._taken.unpark_all()
+            frame = self._next_frame()
+            if frame is not None or self.closing is not None:
                 return frame
-            if self._queue.closing is not None:
-                return None
             await self._arrived.park()
 
-    async def receive_several(self, max_bytes: int) -> Sequence[Outgoing]:
-        """The next frame and those that wait behind it, about ``max_bytes`` of them; none when it is over."""
-        frame = await self.receive()
-        frames, size = [], 0
-        while frame is not None:
-            frames.append(frame)
+    def _next_frame(self) -> Outgoing | None:
+        frame = self._queue.take_batch(BATCH_BYTES) if self._batches else self._queue.take()
+        if frame is not None:
+            self._left_at = trio.current_time()
+            if self._taken:
+                self._taken.unpark_all()
+        return frame
+
+    def _take_several(self) -> list[bytes]:
+        """What waits, as far as it leaves together."""
+        texts: list[bytes] = []
+        size = 0
+        while size < AT_ONCE_BYTES and (frame := self._next_frame()) is not None:
+            texts.append(frame.text)
             size += len(frame.text)
-            frame = None if size >= max_bytes or self._batches else self._queue.take()
-        return frames
+            if self._batches:
+                break  # the next one has its own time
+        return texts
 
     async def _wait_batch(self) -> None:
         """Until it is time for the next frame, much waits, or something that is no event."""
@@ -216,7 +265,7 @@ class Subscriber:
         taken = self._place.take(event, Parcels(event))
         if taken is not None:
             self._queue.put(*taken)
-            self._arrived.unpark_all()
+            self._wake()
 
     async def _wait_room(self) -> None:
         while not self._queue.has_room and self.closing is None:

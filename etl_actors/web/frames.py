@@ -6,8 +6,8 @@ Here a text stays the bytes it was encoded to: a head of two to ten bytes makes 
 server sends is not masked), all that wait for a subscriber leave in one write, each still a message of its own, and the
 loop is bothered only when the socket takes no more.
 
-Hypercorn has no setting for any of it, so its class for a WebSocket is replaced by :class:`FrameStream`, which also
-takes frames as they are; :class:`~.connection.Connection` writes them. An application sends them through the
+Hypercorn has no setting for any of it, so its class for a WebSocket is replaced by :class:`FrameStream`, whose bytes go
+to the :class:`~.connection.Connection` below it without a detour. An application sends them through the
 :class:`Outlet` of its socket.
 """
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import trio
 from hypercorn.events import RawData
@@ -38,22 +38,29 @@ def frame_head(length: int) -> bytes:
     return struct.pack("!BBQ", _FINAL_TEXT, 127, length)
 
 
-class Frames(RawData):
-    """Whole frames, on their way to the socket."""
+class Line(Protocol):
+    """A connection: ``write_nowait`` writes what can be written at once and returns the rest."""
+
+    def write_nowait(self, data: bytes) -> bytes: ...
+    async def protocol_send(self, event: RawData) -> None: ...
 
 
 class FrameStream(WSStream):
     """A WebSocket that takes frames as they are, and does not compress."""
 
-    async def app_send(self, message: Any) -> None:
-        """Frames go out as they are while the socket is open, and are dropped after that; the rest is as before."""
-        if message is None or message["type"] != _FRAMES:
-            await super().app_send(message)
-        elif self._is_open:
-            await self.send(message["frames"])
-        else:
-            # Who sends in a loop must not spin until it is told.
-            await trio.lowlevel.checkpoint()
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        # Hypercorn's parts know who is below them by a bound method alone: the protocol, and below it the connection.
+        self._line: Line = self.send.__self__.send.__self__  # type: ignore[attr-defined]  # see above
+
+    def write_nowait(self, frames: bytes) -> bytes:
+        """Write whole frames, or the rest of some; returns what was not taken. Nothing leaves once it is closed."""
+        return self._line.write_nowait(frames) if self._is_open else b""
+
+    async def write(self, frames: bytes) -> None:
+        """Write them, however long it takes."""
+        if self._is_open:
+            await self._line.protocol_send(RawData(data=frames))
 
     @property
     def _is_open(self) -> bool:
@@ -69,31 +76,46 @@ class FrameStream(WSStream):
 
 
 class Outlet:
-    """Where the texts of one socket leave; it must have been accepted before."""
+    """Where the texts of one socket leave, in their order; it must have been accepted before.
+
+    ``is_clogged``: some of what was sent is still here, and leaves with the next :meth:`send`.
+    """
 
     def __init__(self) -> None:
-        lent = (websocket.scope.get("extensions") or {}).get(_FRAMES)
-        self._send = lent["send"] if lent else None
+        extensions: dict[str, Any] = websocket.scope["extensions"]
+        self._stream: FrameStream = extensions[_FRAMES]
+        self._left = b""
+
+    @property
+    def is_clogged(self) -> bool:
+        """Whether the socket has not taken everything."""
+        return bool(self._left)
+
+    def send_nowait(self, texts: Sequence[bytes]) -> None:
+        """Send each of ``texts`` (UTF-8) as a message of its own, all in one write, as far as the socket takes them."""
+        frames = self._left + framed(texts)
+        self._left = self._stream.write_nowait(frames)
 
     async def send(self, texts: Sequence[bytes]) -> None:
-        """Send each of ``texts`` (UTF-8) as a message of its own, all in one write.
+        """The same, to the end. Who sends without end gives others a turn here, even where the socket is closed."""
+        self.send_nowait(texts)
+        left, self._left = self._left, b""
+        if left:
+            await self._stream.write(left)
+        await trio.lowlevel.checkpoint()
 
-        Waits while the socket takes nothing, and only then; who sends without end gives others a turn in between.
-        """
-        if self._send is None:  # another server, such as that of a test
-            for text in texts:
-                await websocket.send(text.decode())
-            return
-        parts = [part for text in texts for part in (frame_head(len(text)), text)]
-        await self._send({"type": _FRAMES, "frames": Frames(data=b"".join(parts))})
+
+def framed(texts: Sequence[bytes]) -> bytes:
+    """Each text with its head."""
+    return b"".join([part for text in texts for part in (frame_head(len(text)), text)])
 
 
 def lending_frames(app: ASGIFramework) -> ASGIFramework:
-    """``app``, where an :class:`Outlet` finds the way to the socket that is served."""
+    """``app``, where an :class:`Outlet` finds the stream that is served."""
 
     async def lent(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] == "websocket":
-            scope["extensions"][_FRAMES] = {"send": send}
+            scope["extensions"][_FRAMES] = send.__self__  # type: ignore[attr-defined]  # a method of the FrameStream
         await app(scope, receive, send)
 
     return lent

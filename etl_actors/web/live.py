@@ -24,12 +24,10 @@ from .live_parameters import read_wish
 from .live_wish import reach_for, subscribe_nowait, tell_position
 from .openapi.documented import Answer, Body, documented
 from .parameters import single_values
-from .ports import Postbox, Publisher, Subscriber
+from .ports import Postbox, Publisher
 from .problems import Problem, json_response
 
 TEST_MESSAGE_BYTES = 1_048_576
-# What waits for a subscriber leaves together, up to this.
-AT_ONCE_BYTES = 65_536
 DEFAULT_TEST_MESSAGE = {"type": "test", "data": {"message": "a test message from etl-actors"}}
 
 
@@ -49,7 +47,7 @@ def live_routes(publisher: Publisher, postbox: Postbox, *, position_seconds: flo
                 nursery.start_soon(_listen, conversation)
                 nursery.start_soon(subscriber.follow)
                 nursery.start_soon(tell_position, subscriber, position_seconds)
-                await _send(subscriber)
+                await subscriber.leave_through(Outlet())
                 await websocket.close(subscriber.closing.code, subscriber.closing.reason)
                 nursery.cancel_scope.cancel()
 
@@ -82,14 +80,6 @@ def live_routes(publisher: Publisher, postbox: Postbox, *, position_seconds: flo
         return json_response({"status": "sent", "subscribers": reached, "message": message})
 
     return routes
-
-
-async def _send(subscriber: Subscriber) -> None:
-    outlet = Outlet()
-    while frames := await subscriber.receive_several(AT_ONCE_BYTES):
-        await outlet.send([frame.text for frame in frames])
-        # A send returns without ever yielding while the socket takes what it is given.
-        await trio.lowlevel.checkpoint()
 
 
 async def _listen(conversation: Conversation) -> None:

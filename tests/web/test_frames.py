@@ -173,6 +173,27 @@ def _read(client: socket.socket, at_least: int) -> bytes:
     return data
 
 
+async def test_what_was_not_taken_at_once_leaves_before_what_follows() -> None:
+    """To a client that begins to read when much waits for it."""
+    many, big, clogged = 200, b"z" * 50_000, trio.Event()
+
+    async def view() -> None:
+        await websocket.accept()
+        outlet = Outlet()
+        for number in range(many):
+            outlet.send_nowait([f"{number} ".encode() + big])
+        assert outlet.is_clogged
+        clogged.set()
+        await outlet.send([b"the last"])
+        assert not outlet.is_clogged
+        await websocket.receive()
+
+    async with serving(view) as address:
+        received = await spoken_to(address, many + 1)
+    assert clogged.is_set()
+    assert received == [*(f"{number} {big.decode()}" for number in range(many)), "the last"]
+
+
 async def test_nothing_comes_behind_a_closing_frame() -> None:
     """What is sent after it is dropped, without an error."""
 
