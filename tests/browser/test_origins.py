@@ -6,7 +6,8 @@ import pytest
 
 from ..web.started import Started
 from .page import Page
-from .services import ADMIN_KEY, ForeignSite
+from .services import ForeignSite
+from .test_login import log_in
 
 CLOSED = 2
 ABNORMAL = 1006
@@ -15,13 +16,6 @@ ABNORMAL = 1006
 def socket_url(running: Started) -> str:
     """Where ``/ws`` is."""
     return running.address.replace("http", "ws") + "/ws"
-
-
-def log_in(page: Page, running: Started) -> None:
-    """The browser holds the cookie of a session from now on."""
-    page.open(f"{running.address}/dashboard")
-    status = "return fetch('/api/session', {method: 'POST', body: JSON.stringify({key: arguments[0]})}).then(r => r.status)"
-    assert page.run(status, ADMIN_KEY) == 200
 
 
 @pytest.mark.parametrize("who", ["neighbour", "stranger"])
@@ -50,6 +44,7 @@ def test_a_friends_page_hears_everything(page: Page, service: Started, elsewhere
 def test_a_cookie_carries_no_foreign_page_in(page: Page, guarded: Started, elsewhere: ForeignSite) -> None:
     """To a neighbour's requests the browser adds it, since ports are one site; they are refused all the same."""
     log_in(page, guarded)
+    page.shows("#live", "live".__eq__)
     own = page.socket("/ws?types=canary,test")
     own.until_it_is("opened")
     window = page.driver.current_window_handle
@@ -59,10 +54,8 @@ def test_a_cookie_carries_no_foreign_page_in(page: Page, guarded: Started, elsew
     stream = page.stream(f"{guarded.address}/api/stream", withCredentials=True)
     assert socket.until_it_is("closed")["code"] == ABNORMAL
     stream.until_it_is("source.readyState", CLOSED.__eq__)
-    page.run(
-        "return fetch(arguments[0], {method: 'POST', mode: 'no-cors', credentials: 'include', body: '{}'}).catch(() => {})",
-        f"{guarded.address}/ws/test",
-    )
+    post = "{method: 'POST', mode: 'no-cors', credentials: 'include', body: '{}'}"
+    page.run(f"return fetch(arguments[0], {post}).catch(() => {{}})", f"{guarded.address}/ws/test")
     assert (socket.heard(), stream.heard()) == ([], [])
     complaints = page.complaints()
     assert any("/ws' failed" in said and "response code: 403" in said for said in complaints), complaints
