@@ -12,6 +12,8 @@ from http import HTTPStatus
 
 import h11
 import hypercorn.protocol
+import hypercorn.protocol.h11
+import hypercorn.protocol.ws_stream
 import hypercorn.trio.run
 import structlog
 import trio
@@ -19,6 +21,7 @@ from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.tcp_server import TCPServer
 
 from .problems import problem_body
+from .socket_stream import Deflate, SocketStream
 
 log = structlog.get_logger("web")
 
@@ -62,9 +65,11 @@ class PlainHttp(H11Protocol):
 
 
 def install_connection() -> None:
-    """Put both where Hypercorn, which takes no such setting, looks for its own."""
+    """Put all of them where Hypercorn, which takes no such setting, looks for its own."""
     hypercorn.trio.run.TCPServer = Connection  # type: ignore[attr-defined]  # no setting, so not exported
     hypercorn.protocol.H11Protocol = PlainHttp  # type: ignore[attr-defined]  # see above
+    hypercorn.protocol.h11.WSStream = SocketStream  # type: ignore[attr-defined]  # see above
+    hypercorn.protocol.ws_stream.PerMessageDeflate = Deflate  # type: ignore[attr-defined,assignment]  # see above
 
 
 def _tell(error: BaseException | None) -> None:

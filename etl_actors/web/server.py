@@ -16,8 +16,7 @@ from .access.gate import MAX_HEADER_BYTES
 from .connection import install_connection
 from .doorway import behind_doorway
 from .listener import BACKLOG
-
-MAX_MESSAGE_BYTES = 1_048_576
+from .socket_stream import MAX_MESSAGE_BYTES
 
 
 async def serve_app(
