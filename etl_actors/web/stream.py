@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from quart import Blueprint, Response, request
 from quart.wrappers.response import ResponseBody
 
+from ..errors import StorageUnavailable
 from . import examples
 from .access.gate import caller, session_token
 from .access.lasting import Lasting
@@ -53,7 +54,8 @@ def stream_routes(publisher: Publisher, lasting: Lasting, *, position_seconds: f
         """A browser's `EventSource` reconnects by itself and goes on where it was.
 
         A stream that resumes begins with `subscribed`, which says whether everything since could be had
-        (`recovered`). It ends when its reader is too slow for its `policy`, and with its key or its session.
+        (`recovered`). It ends when its reader is too slow for its `policy`, and with its key or its session; while
+        history cannot be read, one that comes with `Last-Event-ID` ends at once and is to ask again.
         """
         wish = read_wish(single_values(request.args))
         last = request.headers.get("Last-Event-ID", "").strip()
@@ -61,7 +63,13 @@ def stream_routes(publisher: Publisher, lasting: Lasting, *, position_seconds: f
             wish = replace(wish, since=SINCE.number(last))
         if request.method == "HEAD":
             return _response(b"")
-        reach = await reach_for(publisher, wish)
+        try:
+            reach = await reach_for(publisher, wish)
+        except StorageUnavailable:
+            if not last:
+                raise
+            # After any answer but 200 a browser gives up for good. This one ends at once, and the browser asks again.
+            return _response(b": history cannot be read now\nretry: %d\n\n" % RECONNECT_MS)
         may_stay = partial(lasting.wait_ended, caller(), session_token())
         running = _running(publisher, may_stay, wish, reach, position_seconds)
         return _response(EventStream(running))
