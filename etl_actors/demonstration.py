@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 import trio
+from msgspec import Struct
 from msgspec.structs import replace
 
 from .errors import ServiceFailed
@@ -22,6 +24,8 @@ from .service import serve
 from .settings import Configuration, LimitSettings
 
 STARTING_SECONDS = 30.0
+
+AnyStruct = TypeVar("AnyStruct", bound=Struct)
 
 
 async def demonstrate(configuration: Configuration, *, data_dir: Path, host: str | None, port: int | None) -> None:
@@ -35,16 +39,28 @@ def redirected(configuration: Configuration, origins: Mapping[str, str]) -> Conf
 
     def moved(url: str) -> str:
         for real, local in origins.items():
-            if url.startswith(real + "/"):
+            if url == real or url.startswith((real + "/", real + "?")):
                 return local + url.removeprefix(real)
         return url
 
     return replace(
         configuration,
-        connectors=tuple(replace(one, url=moved(one.url)) for one in configuration.connectors),
-        symbols={name: replace(one, url=moved(one.url)) for name, one in configuration.symbols.items()},
+        connectors=tuple(_with_urls(one, moved) for one in configuration.connectors),
+        symbols={name: _with_urls(one, moved) for name, one in configuration.symbols.items()},
         limits={name: LimitSettings() for name in configuration.limits},
     )
+
+
+def _with_urls(settings: AnyStruct, moved: Callable[[str], str]) -> AnyStruct:
+    """``settings`` with every address in it moved: the connector's, its book's snapshot's, and whatever comes."""
+    changes: dict[str, Any] = {}
+    for name in settings.__struct_fields__:
+        value = getattr(settings, name)
+        if isinstance(value, str) and (name == "url" or name.endswith("_url")):
+            changes[name] = moved(value)
+        elif isinstance(value, Struct):
+            changes[name] = _with_urls(value, moved)
+    return replace(settings, **changes)
 
 
 @asynccontextmanager

@@ -36,6 +36,11 @@ PAGE_BYTES = 262_144
 PAGES_AT_ONCE = 2
 LOG_RETRY_SECONDS = 1.0
 
+# Subscribers get their turn after so much, not after each event: what waits for one then leaves together. Not more, or
+# one that reads well would be taken for a slow one.
+SLICE_SECONDS = 0.005
+SLICE_BYTES = 65_536
+
 
 class LogReader(Protocol):
     """Reads what was stored; may raise :class:`StorageUnavailable`.
@@ -188,9 +193,14 @@ class Broadcaster:
         """Until the input ends."""
         async with loaded_receive:
             async for loaded in loaded_receive:
+                slice_end, slice_bytes = trio.current_time() + SLICE_SECONDS, 0
                 for event in loaded.events:
                     self.publish_nowait(event)
-                    await trio.lowlevel.checkpoint()
+                    slice_bytes += len(event.encoded)
+                    if slice_bytes > SLICE_BYTES or trio.current_time() > slice_end:
+                        await trio.lowlevel.checkpoint()
+                        slice_end, slice_bytes = trio.current_time() + SLICE_SECONDS, 0
+                await trio.lowlevel.checkpoint()
 
     def close_nowait(self) -> None:
         """End every subscription: the service stops."""

@@ -1,4 +1,4 @@
-"""How a polling connector is, as subscribers are told: its state in one word, and why, in one sentence. Pure."""
+"""How a connector is, as subscribers are told: its state in one word, and why, in one sentence. Pure."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from .notices import Condition
 class Signs(Struct, frozen=True, kw_only=True):
     """What the state of a connector is told from.
 
-    ``failing``: its last poll brought nothing. ``unmapped`` is why nothing of its newest answer could be mapped;
-    ``crashed`` and ``ended`` why it does not run. ``interval_seconds`` lie between two polls, and for ``held_seconds``
-    nobody is let through. ``stale_after_seconds`` went by without anything fresh; None while it is fresh enough.
+    ``answered``: it is over the first wait for its provider. ``failing``: its last poll brought nothing. ``unmapped``
+    is why nothing of its newest answer could be mapped; ``crashed`` and ``ended`` why it does not run.
+    ``interval_seconds`` lie between two polls, and for ``held_seconds`` nobody is let through. ``stale_after_seconds``
+    went by without anything fresh; None while it is fresh enough.
     """
 
     running: bool
     paused: bool = False
+    answered: bool = False
     failing: bool = False
     throttled: bool = False
     last_error: str | None = None
@@ -40,8 +42,8 @@ def state_of(signs: Signs) -> State:
     return "throttled" if signs.throttled else "running"
 
 
-def condition_of(signs: Signs) -> Condition:
-    """The word and its sentence; an answer that cannot be mapped fails, too."""
+def condition_of(signs: Signs) -> Condition | None:
+    """The word and its sentence; an answer that cannot be mapped fails, too. None while nobody knows or has to know."""
     state = state_of(signs)
     reason: str | None = None
     match state:
@@ -61,4 +63,8 @@ def condition_of(signs: Signs) -> Condition:
     if stale:
         old = f"stale: nothing fresh for {signs.stale_after_seconds:g} s"
         reason = old if reason is None else f"{old}; {reason}"
+    if state == "stopped" and signs.ended is None:
+        return None  # the service stops
+    if state in {"running", "throttled"} and not stale and not signs.answered:
+        return None  # whether it runs well is known with its first answer
     return Condition(state=state, reason=reason, stale=stale)

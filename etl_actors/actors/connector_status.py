@@ -7,6 +7,7 @@ for people to read.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime
 from math import ceil, inf
 from typing import Literal
@@ -44,67 +45,62 @@ class ConnectorStatistics(Struct, frozen=True, kw_only=True):
 class Tally:
     """Counts one connector's polls."""
 
-    def __init__(self) -> None:
+    def __init__(self, stale_after_seconds: float | None, now: Callable[[], datetime]) -> None:
+        self._stale_after = inf if stale_after_seconds is None else stale_after_seconds
+        self._now = now
         self.polls = 0
         self.unchanged = 0
         self.failures = 0
         self.last_success: datetime | None = None
         self.last_error: str | None = None
         self.last_error_at: datetime | None = None
-        self._fresh_since: float | None = None
+        self._fresh_since = inf
         self._asked_until: float | None = None
         self._latencies: deque[float] = deque(maxlen=REMEMBERED_POLLS)
 
     def began(self) -> None:
         """The connector runs: from here on its data ages."""
-        if self._fresh_since is None:
-            self._fresh_since = trio.current_time()
+        self._fresh_since = min(self._fresh_since, trio.current_time())
 
-    def succeeded(self, at: datetime, latency_seconds: float, *, unchanged: bool) -> None:
+    def succeeded(self, latency_seconds: float, *, unchanged: bool) -> None:
         """A poll brought an answer."""
         self.polls += 1
         self.unchanged += unchanged
-        self.failures = 0
-        self.last_success = at
-        self._fresh_since = trio.current_time()
-        self._asked_until = None
+        self.heard()
         self._latencies.append(latency_seconds * 1000)
 
-    def heard(self, at: datetime) -> None:
-        """A frame came."""
+    def heard(self) -> None:
+        """Something fresh came."""
         self.failures = 0
-        self.last_success = at
+        self.last_success = self._now()
         self._fresh_since = trio.current_time()
         self._asked_until = None
 
-    def failed(self, at: datetime, reason: str, retry_after: float | None) -> None:
+    def failed(self, reason: str, retry_after: float | None) -> None:
         """A poll brought none."""
         self.polls += 1
         self.failures += 1
         self._asked_until = None if retry_after is None else trio.current_time() + retry_after
-        self.troubled(at, reason)
+        self.troubled(reason)
 
-    def troubled(self, at: datetime, reason: str) -> None:
+    def troubled(self, reason: str) -> None:
         """Something went wrong that was no poll."""
         self.last_error = reason
-        self.last_error_at = at
+        self.last_error_at = self._now()
 
     def asked_to_wait(self) -> float | None:
         """How much is left of what the provider asked for; None when it asked for nothing or it is over."""
         left = 0.0 if self._asked_until is None else self._asked_until - trio.current_time()
         return left if left > 0 else None
 
-    def stale(self, after_seconds: float | None) -> bool:
+    @property
+    def stale(self) -> bool:
         """Whether the last success, or the start, is as long ago as is said to be stale."""
-        if after_seconds is None or self._fresh_since is None:
-            return False
-        return trio.current_time() >= self._fresh_since + after_seconds
+        return trio.current_time() >= self._fresh_since + self._stale_after
 
-    def stale_at(self, after_seconds: float | None) -> float:
+    def stale_at(self) -> float:
         """The moment at which it will be stale if nothing comes; infinity when it never is, or is already."""
-        if after_seconds is None or self._fresh_since is None or self.stale(after_seconds):
-            return inf
-        return self._fresh_since + after_seconds
+        return inf if self.stale else self._fresh_since + self._stale_after
 
     def latency_ms(self, share: float) -> float | None:
         """The latency that ``share`` of the remembered polls did not exceed."""

@@ -6,7 +6,7 @@ they leave.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from .. import wire
@@ -15,9 +15,8 @@ from ..messages import Event
 # Types of which only the newest of a connector matters.
 _STATES = frozenset({"data_update", "connector_status"})
 
-Key = tuple[str, str, str]
-"""What conflating keeps the newest of: connector, type, symbol."""
-
+Topic = tuple[str, str]
+"""A connector and a type of event: within it, conflating keeps the newest of each symbol."""
 
 Pieces = list[tuple[int, bytes]]
 """Items of one symbol, each with its place among all."""
@@ -27,44 +26,58 @@ class Contents:
     """What conflating needs to know of an event of several symbols, or of some of them. It holds no more than those:
     a small part that waits for long must not keep a large event alive."""
 
-    __slots__ = ("edges", "symbols")
+    __slots__ = ("_weights", "edges", "symbols")
 
     def __init__(self, symbols: dict[str, Pieces], edges: tuple[bytes, bytes]) -> None:
         self.symbols = symbols
         self.edges = edges
+        self._weights: dict[str, int] | None = None
 
     def weights(self) -> dict[str, int]:
-        """How many bytes the items of each symbol take, with a comma each."""
-        return {symbol: sum(len(piece) + 1 for _, piece in pieces) for symbol, pieces in self.symbols.items()}
+        """How many bytes the items of each symbol take, with a comma each; made once, for whoever conflates first."""
+        if self._weights is None:
+            self._weights = {
+                symbol: len(pieces) + sum(len(piece) for _, piece in pieces) for symbol, pieces in self.symbols.items()
+            }
+        return self._weights
 
     def joined(self, symbols: Iterable[str]) -> bytes:
         """The event with the items of these symbols only, in their order."""
         head, tail = self.edges
-        pieces = sorted(piece for symbol in symbols for piece in self.symbols[symbol])
-        return head + b",".join(piece for _, piece in pieces) + tail
+        pieces = [piece for symbol in symbols for piece in self.symbols[symbol]]
+        pieces.sort()
+        return head + b",".join([piece for _, piece in pieces]) + tail
 
 
 class Parcel:
     """The bytes of an event, or of something that is no event of the log and has no ``offset``.
 
-    ``keys`` are what it says something new about; none where one does not replace another.
+    ``topic`` is what it says something new about, under the one ``symbol`` or those of its ``contents``; None where one
+    does not replace another.
     """
 
-    __slots__ = ("_contents", "body", "keys", "offset", "size")
+    __slots__ = ("_contents", "_symbol", "body", "offset", "size", "topic")
 
     def __init__(
-        self, body: bytes, *, offset: int | None = None, keys: Sequence[Key] = (), contents: Contents | None = None
+        self,
+        body: bytes,
+        *,
+        offset: int | None = None,
+        topic: Topic | None = None,
+        symbol: str = "",
+        contents: Contents | None = None,
     ) -> None:
         self.body = body
         self.size = len(body)
         self.offset = offset
-        self.keys = keys
+        self.topic = topic
+        self._symbol = symbol
         self._contents = contents
 
     @property
-    def weights(self) -> dict[str, int]:
-        """How many bytes each symbol's items take; empty for what goes as a whole or not at all."""
-        return {} if self._contents is None else self._contents.weights()
+    def weights(self) -> Mapping[str, int]:
+        """How many bytes each symbol's items take; nothing where all of it goes with the one symbol."""
+        return {self._symbol: 0} if self._contents is None else self._contents.weights()
 
     def trimmed(self, symbols: Iterable[str]) -> bytes:
         """The event with the items of these symbols only."""
@@ -105,18 +118,15 @@ class Parcels:
         return parcel
 
     def _make(self, symbols: frozenset[str] | None) -> Parcel:
-        event = self._event
+        event, topic = self._event, (self._event.connector_id, self._event.type)
         if not event.items:
-            keys = [(event.connector_id, event.type, "")] if event.type in _STATES else ()
-            return Parcel(event.encoded, offset=event.offset, keys=keys)
+            return Parcel(event.encoded, offset=event.offset, topic=topic if event.type in _STATES else None)
         kept = self.symbols if symbols is None else {symbol: self.symbols[symbol] for symbol in symbols}
         contents = Contents(kept, self._edges)
-        return Parcel(
-            event.encoded if symbols is None else contents.joined(kept),
-            offset=event.offset,
-            keys=[(event.connector_id, event.type, symbol) for symbol in kept],
-            contents=contents if len(kept) > 1 else None,
-        )
+        body = event.encoded if symbols is None else contents.joined(kept)
+        if len(kept) == 1:
+            return Parcel(body, offset=event.offset, topic=topic, symbol=next(iter(kept)))
+        return Parcel(body, offset=event.offset, topic=topic, contents=contents)
 
     @cached_property
     def _edges(self) -> tuple[bytes, bytes]:

@@ -4,23 +4,15 @@ A connector's state is computed when somebody asks, so it is not announced where
 may have changed, and said when it is another than was said last. Between two notices lies ``SPACING_SECONDS``, and what
 changes back meanwhile is not said: however a connector flaps, it cannot flood the stream.
 
-How an actor uses it, whatever it reads::
+A ``Claimant`` has it, and says the last word when a run has ended. What is left to an actor, whatever it reads::
 
-    self._notices = Notices(connector_id, look=self._condition, stale_at=…, epoch=…, ledger=ledger, now=now)
-    …
-    async def run(self, extracted_send):
-        try:
-            await self._notices.tell_beside(self._work, extracted_send)   # runs the work, and tells beside it
-        finally:
-            self._running = False                                         # so that the last look sees the end
-            await self._notices.say_last(extracted_send)
-
+    await self._notices.tell_beside(self._work, extracted_send)   # runs the work, and tells beside it
     self._notices.look_again_nowait()              # wherever the state may have changed: a poll, a pause, a reconnect
     await self._notices.say_gap(gap, extracted_send)       # before the frame that came behind the gap
 
-After each claim, before anything else, ``self._notices.begin(claim.told)`` says what subscribers believe by now: a
-connector that failed when the service was killed is said to run when it does. One of which nothing was ever said is
-taken to run, so a start without trouble is silent; that the service stops is no state of a connector and is not said.
+After each claim, before anything else, ``begin(claim.told)`` says what subscribers believe by now: a connector that
+failed when the service was killed is said to run when it does. One of which nothing was ever said is taken to run, so a
+start without trouble is silent; that the service stops is no state of a connector and is not said.
 
 ``look()`` gives the :class:`Condition` of this moment, None while nobody knows yet (it has just begun), or has
 to know (it ends with the service).

@@ -12,15 +12,15 @@ from datetime import UTC, datetime, timedelta
 from math import inf
 
 import trio
+from msgspec.structs import replace
 
-from ..errors import PollFailed, StorageUnavailable
-from ..messages import Claim, Extracted
+from ..errors import PollFailed
+from ..messages import Extracted
 from ..settings import ConnectorSettings
-from .connector_condition import Signs, condition_of, state_of
-from .connector_diary import Diary
+from .claimant import Claimant
+from .connector_condition import Signs
 from .connector_needs import Backoff, Claiming, Decode, Ledger, Limit, Unlimited
-from .connector_status import ConnectorStatistics, Tally
-from .notices import Condition, Notices
+from .connector_status import ConnectorStatistics
 from .socket_calls import Calls
 from .socket_intake import Frame, FrameIntake
 from .socket_line import Line
@@ -30,8 +30,6 @@ from .socket_pace import ConnectPace
 from .socket_relay import Relay
 from .socket_sequence import Numbers
 
-CLAIM_RETRY_SECONDS = 1.0
-SETTLING_SECONDS = 60.0
 # A socket that stayed open for so long was no failure, though it may have had nothing to say.
 STEADY_SECONDS = 30.0
 
@@ -50,8 +48,8 @@ class SocketStatistics(ConnectorStatistics, frozen=True, kw_only=True):
     connected_since: datetime | None = None
 
 
-class SocketConnectorActor:
-    """One stream. The object outlives a crash of :meth:`run`, so its counts and a pause do too."""
+class SocketConnectorActor(Claimant):
+    """One stream."""
 
     def __init__(
         self,
@@ -70,75 +68,28 @@ class SocketConnectorActor:
         unmapped: Callable[[str], str | None] = lambda connector_id: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.connector_id = connector.connector_id
-        self._connector = connector
+        self._calls = Calls()
+        super().__init__(connector, self._calls, claim=claim, ledger=ledger, unmapped=unmapped, now=now)
         self._source = source
         self._rules = mapper.frames
-        self._claim = claim
         self._backoff = backoff
         self._limit: Limit = limit or Unlimited()
-        self._ledger = ledger
         self._stagger_seconds = stagger_seconds
-        self._now = now
         self._intake = FrameIntake(
             connector, mapper, decode=decode, ledger=ledger, grace_seconds=grace_seconds, now=now
         )
         self._numbers = numbers or Numbers(None, None)
-        self._unmapped = unmapped
-        self._crashed: str | None = None
-        self._ended: str | None = None
-        self._notices = Notices(
-            self.connector_id,
-            look=self._condition,
-            stale_at=lambda: self._tally.stale_at(self._connector.stale_after_seconds),
-            epoch=lambda: self._intake.epoch,
-            ledger=ledger,
-            now=now,
-        )
-        self._calls = Calls()
         self._pace = ConnectPace()
-        self._tally = Tally()
-        self._diary = Diary(connector.connector_id)
         self._relay: Relay | None = None
         self._due = -inf
-        self._running = self._claimed = False
         self._frames = self._connections = self._copies = self._lines = 0
 
     async def run(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
         """Until cancelled. ``extracted_send`` is this incarnation's own clone and is closed at the end."""
-        with extracted_send:
-            self._running, self._crashed, self._ended = True, None, None
-            self._tally.began()
-            try:
-                books = self._numbers.books
-                beside = () if books is None else (books.run,)
-                await self._notices.tell_beside(self._claim_and_follow, extracted_send, beside=beside)
-            except Exception as error:
-                self._crashed = f"it crashed ({type(error).__name__}) and is started again"
-                self._tally.troubled(self._now(), self._crashed)
-                raise
-            finally:
-                self._running = self._claimed = False
-                self._relay = None
-                await self._notices.say_last(extracted_send)
-
-    @property
-    def paused(self) -> bool:
-        """Whether somebody paused it."""
-        return self._calls.paused
-
-    @property
-    def epoch(self) -> int:
-        """The epoch it reads under; 0 before its first claim."""
-        return self._intake.epoch
-
-    def look_again_nowait(self) -> None:
-        """What is known of its frames elsewhere may have changed: whether they can be mapped."""
-        self._notices.look_again_nowait()
-
-    def part_nowait(self, reason: str) -> None:
-        """It is about to be ended for good, for this reason, which is said."""
-        self._ended = reason
+        async with self._running(extracted_send):
+            books = self._numbers.books
+            beside = () if books is None else (books.run,)
+            await self._notices.tell_beside(self._claim_and_follow, extracted_send, beside=beside)
 
     def trigger_nowait(self) -> None:
         """A new socket now, in place of the one that is open, if one is; nothing while paused."""
@@ -146,31 +97,20 @@ class SocketConnectorActor:
 
     def pause_nowait(self) -> None:
         """The socket is closed, and none opened until resumed."""
-        if self._calls.pause(True):
-            self._diary.paused(True)
-            self._notices.look_again_nowait()
+        self._pause(True)
 
     def resume_nowait(self) -> None:
         """Follows again, at once."""
-        if self._calls.pause(False):
+        if self._pause(False):
             self._due = -inf
             self._calls.ring()
-            self._diary.paused(False)
-            self._notices.look_again_nowait()
 
     def statistics(self) -> SocketStatistics:
         """A snapshot."""
-        tally = self._tally
         return SocketStatistics(
-            state=state_of(self._signs()),
-            last_success=tally.last_success,
-            last_error=tally.last_error,
-            last_error_at=tally.last_error_at,
-            consecutive_failures=tally.failures,
+            **self._facts(),
             next_poll=self._next_connect(),
-            retry_after_seconds=tally.asked_to_wait(),
             polls=self._connections,
-            stale=tally.stale(self._connector.stale_after_seconds),
             frames=self._frames,
             connections=self._connections,
             copies=self._copies + (self._relay.copies if self._relay is not None else 0),
@@ -181,25 +121,8 @@ class SocketConnectorActor:
         claim = await self._wait_claimed()
         self._intake.begin(claim)
         self._numbers.begin(claim.checkpoint, self._connector.fingerprint())
-        self._notices.begin(claim.told)
-        self._claimed = True
         self._due = trio.current_time() + self._stagger_seconds
         await self._keep_following(extracted_send)
-
-    async def _wait_claimed(self) -> Claim:
-        if self._ledger is not None:
-            # What an incarnation before read is stored under its epoch, which a claim would end.
-            with trio.move_on_after(SETTLING_SECONDS):
-                await self._ledger.wait_settled(self.connector_id)
-        while True:
-            try:
-                return await self._claim(self.connector_id)
-            except StorageUnavailable as error:
-                reason = f"waiting for the database: {error}"
-                self._tally.troubled(self._now(), reason)
-                self._diary.claim_failed(reason)
-                self._notices.look_again_nowait()
-                await trio.sleep(CLAIM_RETRY_SECONDS)
 
     async def _keep_following(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
         calls = self._calls
@@ -219,7 +142,7 @@ class SocketConnectorActor:
             trouble = self._intake.trouble(frame)
             self._frames += 1
             if trouble is not None:
-                self._tally.troubled(self._now(), trouble)
+                self._tally.troubled(trouble)
                 self._diary.frame_refused(trouble)
                 remembered = self._numbers.remembered()
                 await self._intake.take(frame, trouble, extracted_send, document=frame.document, cursor=remembered)
@@ -257,9 +180,9 @@ class SocketConnectorActor:
     def _heard(self) -> None:
         """A frame came that is data; whether that is news is looked at when it may be, and not for every frame."""
         tally = self._tally
-        was_ill = tally.failures > 0 or tally.stale(self._connector.stale_after_seconds)
+        was_ill = tally.failures > 0 or tally.stale
         self._diary.poll_succeeded(tally.failures)
-        tally.heard(self._now())
+        tally.heard()
         if was_ill or self._frames == 1:
             self._notices.look_again_nowait()
 
@@ -288,7 +211,7 @@ class SocketConnectorActor:
 
     def _failed(self, failure: PollFailed) -> float:
         """The stream broke; how many seconds to stay away."""
-        self._tally.failed(self._now(), str(failure), failure.retry_after)
+        self._tally.failed(str(failure), failure.retry_after)
         hold = self._hold(failure, self._tally.failures)
         self._diary.poll_failed(str(failure), self._tally.failures, hold)
         self._notices.look_again_nowait()
@@ -297,7 +220,7 @@ class SocketConnectorActor:
     def _not_replaced(self, failure: PollFailed) -> float:
         """A socket that is to be replaced goes on; how many seconds until the next try."""
         reason = f"no new socket in place of the old one: {failure}"
-        self._tally.troubled(self._now(), reason)
+        self._tally.troubled(reason)
         hold = max(self._hold(failure, 4), 1.0)
         self._diary.poll_failed(reason, self._tally.failures, hold)
         return hold
@@ -309,26 +232,9 @@ class SocketConnectorActor:
         return hold
 
     def _signs(self) -> Signs:
-        tally, after = self._tally, self._connector.stale_after_seconds
         connected = self._relay is not None and self._relay.front.ready
-        return Signs(
-            running=self._running,
-            paused=self._calls.paused,
-            failing=not connected and bool(tally.failures or (not self._claimed and tally.last_error)),
-            last_error=tally.last_error,
-            unmapped=self._unmapped(self.connector_id),
-            crashed=self._crashed,
-            ended=self._ended,
-            stale_after_seconds=after if tally.stale(after) else None,
-        )
-
-    def _condition(self) -> Condition | None:
-        condition = condition_of(self._signs())
-        if condition.state == "stopped":
-            return condition if self._ended is not None else None
-        # Whether it runs well is known with its first frame.
-        unknown = condition.state == "running" and not condition.stale and not self._frames
-        return None if unknown else condition
+        signs = super()._signs()
+        return replace(signs, answered=self._frames > 0, failing=signs.failing and not connected)
 
     def _connected_since(self) -> datetime | None:
         front = None if self._relay is None else self._relay.front
@@ -337,7 +243,6 @@ class SocketConnectorActor:
         return self._now() - timedelta(seconds=trio.current_time() - front.ready_at)
 
     def _next_connect(self) -> datetime | None:
-        if not self._running or self._calls.paused or self._relay is not None:
+        if self._relay is not None:
             return None
-        wait = max(self._due - trio.current_time(), self._limit.held_seconds(), 0.0)
-        return self._now() + timedelta(seconds=wait)
+        return self._next_turn(self._due, self._limit.held_seconds())

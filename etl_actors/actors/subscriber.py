@@ -167,6 +167,16 @@ class Subscriber:
                 return None
             await self._arrived.park()
 
+    async def receive_several(self, max_bytes: int) -> Sequence[Outgoing]:
+        """The next frame and those that wait behind it, about ``max_bytes`` of them; none when it is over."""
+        frame = await self.receive()
+        frames, size = [], 0
+        while frame is not None:
+            frames.append(frame)
+            size += len(frame.text)
+            frame = None if size >= max_bytes or self._batches else self._queue.take()
+        return frames
+
     async def _wait_batch(self) -> None:
         """Until it is time for the next frame, much waits, or something that is no event."""
         much = min(BATCH_BYTES, self._queue.buffer_bytes // 2)

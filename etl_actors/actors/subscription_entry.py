@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from .fan_out_parcel import Parcel
 
 # What an event takes beside its bytes while it waits.
@@ -9,17 +11,24 @@ ENTRY_OVERHEAD = 256
 
 
 class Entry:
-    """``size`` is what it takes while it waits. ``place`` is where it stands in its queue."""
+    """``size`` is what it takes while it waits. ``place`` is where it stands in its queue. ``is_newest``: of
+    none of the symbols that are left of it has another entry something newer."""
 
-    __slots__ = ("_left", "is_reply", "parcel", "place", "size", "suffix")
+    __slots__ = ("_left", "is_newest", "is_reply", "parcel", "place", "size", "suffix")
 
     def __init__(self, parcel: Parcel, suffix: bytes, *, is_reply: bool = False) -> None:
         self.parcel = parcel
         self.suffix = suffix
         self.size = parcel.size if is_reply else parcel.size + len(suffix) + ENTRY_OVERHEAD
         self.is_reply = is_reply
+        self.is_newest = True
         self.place = 0
-        self._left: dict[str, None] | None = None  # the symbols that are left; None: all
+        self._left: set[str] | None = None  # None: all
+
+    @property
+    def left(self) -> Set[str]:
+        """The symbols that are left of it."""
+        return self.parcel.weights.keys() if self._left is None else self._left
 
     @property
     def is_spent(self) -> bool:
@@ -28,12 +37,16 @@ class Entry:
 
     def lose(self, symbol: str) -> int:
         """Its items of ``symbol`` are superseded (of what has no items: all of it); returns how many bytes it lost."""
+        weights = self.parcel.weights
         if self._left is None:
-            self._left = dict.fromkeys(self.parcel.weights)
-        self._left.pop(symbol, None)
-        saved = self.parcel.weights.get(symbol, 0)
-        self.size -= saved
-        return saved
+            self._left = set(weights)
+        self._left.discard(symbol)
+        self.size -= weights[symbol]
+        return weights[symbol]
+
+    def lose_all(self) -> None:
+        """All that is left of it is superseded."""
+        self._left = set()
 
     def text(self) -> bytes:
         """What leaves."""

@@ -1,4 +1,4 @@
-"""The sandbox as a process of its own: ``python -m etl_actors.sandbox [--pairs N] [--seed N] [--ports A,B,C]``.
+"""The sandbox as a process of its own: ``python -m etl_actors.sandbox [--pairs N] [--seed N] [--ports A,B,C,D,E]``.
 
 Prints one line of JSON with its origins when it is ready. It ends when its standard input does, so that it cannot
 outlive whoever started it, and on SIGTERM or SIGINT.
@@ -17,7 +17,7 @@ import trio
 
 from etl_actors.sandbox.exchange import serve_sandbox
 
-_USAGE = "usage: python -m etl_actors.sandbox [--pairs N] [--seed N] [--ports A,B,C]"
+_USAGE = "usage: python -m etl_actors.sandbox [--pairs N] [--seed N] [--ports A,B,C,D,E]"
 _STDIN = 0
 
 
@@ -43,7 +43,7 @@ def _options(arguments: list[str]) -> dict[str, Any]:
         if name not in ("--pairs", "--seed", "--ports"):
             raise ValueError(f"{name} is not an option")
         numbers = tuple(int(part) if part.isdigit() else -1 for part in text.split(","))
-        if min(numbers) < 0 or len(numbers) != (3 if name == "--ports" else 1):
+        if min(numbers) < 0 or len(numbers) not in (range(3, 6) if name == "--ports" else (1,)):
             raise ValueError(f"{name} cannot be {text!r}")
         options[name[2:]] = numbers if name == "--ports" else numbers[0]
     return options

@@ -1,6 +1,6 @@
 """Binance's public REST API: which question is meant, what it weighs, and what is wrong with it.
 
-The rows themselves are written in ``binance_rows``, the order book in ``binance_depth``, the list of symbols in
+The rows themselves are written in ``binance_rows``, the order book in ``binance_book``, the list of symbols in
 ``binance_symbols``. Weights are counted per minute, as the headers of every answer tell.
 """
 
@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 
+from etl_actors.sandbox.binance_book import Book
 from etl_actors.sandbox.binance_depth import LARGEST_LIMIT, depth_body, depth_weight
 from etl_actors.sandbox.binance_errors import Refused
 from etl_actors.sandbox.binance_rows import TickerRows
+from etl_actors.sandbox.binance_streams import BinanceStreams
 from etl_actors.sandbox.binance_symbols import SymbolList
 from etl_actors.sandbox.bodies import BodyCache
 from etl_actors.sandbox.clock import Clock
@@ -37,6 +39,12 @@ class Binance:
 
     name = "binance"
     origin = "https://api.binance.com"
+    stream_origins = (
+        "wss://stream.binance.com:9443",
+        "wss://stream.binance.com:443",
+        "wss://stream.binance.com",
+        "wss://data-stream.binance.vision",
+    )
 
     def __init__(self, market: Market, clock: Clock, switches: Switches) -> None:
         self._market = market
@@ -45,6 +53,7 @@ class Binance:
         self._cache = BodyCache()
         self._rows = TickerRows(market, clock)
         self._symbols = SymbolList(market, clock)
+        self.feed = BinanceStreams(market, clock, switches)
         self._minute = -1
         self._used = 0
         self._routes: dict[str, Callable[[Request], Awaitable[Body]]] = {
@@ -73,8 +82,11 @@ class Binance:
         pair = self._one(request)
         limit = min(_whole(request, "limit", 100), LARGEST_LIMIT)
         tick = self._clock.tick()
+        base = self._switches.sequence_base
         return await self._cache.get(
-            ("depth", pair.symbol, limit), tick, lambda: depth_body(self._market, pair, limit, tick)
+            ("depth", pair.symbol, limit, base),
+            tick,
+            lambda: depth_body(Book(self._market, pair, tick, base=base), limit),
         )
 
     async def _price(self, request: Request) -> Body:

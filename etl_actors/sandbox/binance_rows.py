@@ -66,7 +66,7 @@ class TickerRows:
         average = (opened + high + low + quote.last) / 4 / units
         money = turnover(pair, quote.tick)
         shown = {name: f"{value / units:.8f}" for name, value in (("o", opened), ("h", high), ("l", low))}
-        first_id, last_id = _trade_ids(pair, quote.tick)
+        first_id, last_id = trade_ids(pair, quote.tick)
         closed = self._clock.milliseconds_at(quote.tick)
         bid_lot, ask_lot = best_lots(pair, quote.tick)
         return (
@@ -86,7 +86,7 @@ class TickerRows:
         units = 10**pair.decimals
         average = (opened + high + low + quote.last) / 4 / units
         money = turnover(pair, quote.tick)
-        first_id, last_id = _trade_ids(pair, quote.tick)
+        first_id, last_id = trade_ids(pair, quote.tick)
         closed = self._clock.milliseconds_at(quote.tick)
         return (
             f'{{"symbol":"{pair.symbol}","openPrice":"{opened / units:.8f}","highPrice":"{high / units:.8f}",'
@@ -131,12 +131,17 @@ def best_lots(pair: Pair, tick: int) -> tuple[float, float]:
     return tuple(round(typical * (0.05 + share(pair.key + side, tick)), digits) for side in (41, 42))  # type: ignore[return-value]  # two sides, two lots
 
 
-def _trade_ids(pair: Pair, tick: int) -> tuple[int, int]:
+def trade_ids(pair: Pair, tick: int) -> tuple[int, int]:
     """The first and the last trade of the day: both grow with time, and their distance is the day's count."""
     a_day = 40 + int(min(pair.base.volume * 0.05, 4e8) / 450)
     since_opening = int(a_day * (tick + DAY_TICKS) / DAY_TICKS)
     oldest = mix(pair.key, 51) % 6_000_000_000
     return oldest + since_opening - a_day, oldest + since_opening
+
+
+def last_trade_id(pair: Pair, tick: int) -> int:
+    """The id of the newest trade of a pair."""
+    return trade_ids(pair, tick)[1]
 
 
 def _price_row(pair: Pair, quote: Quote) -> str:

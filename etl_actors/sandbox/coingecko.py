@@ -30,6 +30,8 @@ class CoinGecko:
 
     name = "coingecko"
     origin = "https://api.coingecko.com"
+    stream_origins: tuple[str, ...] = ()
+    feed = None
 
     def __init__(self, market: Market, clock: Clock, switches: Switches) -> None:
         self._market = market

@@ -40,6 +40,8 @@ class CryptoCompare:
 
     name = "cryptocompare"
     origin = "https://min-api.cryptocompare.com"
+    stream_origins: tuple[str, ...] = ()
+    feed = None
 
     def __init__(self, market: Market, clock: Clock, switches: Switches) -> None:
         self._market = market

@@ -1,6 +1,8 @@
 """The requests the sandbox has seen, for tests that ask whether a connector kept its schedule and sent its headers.
 
-Bounded: the oldest leave first. Control requests are not in it.
+A stream is in it by the request that opened it (status 101), with what the client said on it, how many frames of data
+it was sent, how many were lost on purpose, and how it ended. Bounded: the oldest leave first. Control requests are not
+in it.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from etl_actors.sandbox.messages import Request
+
+MOST_HEARD = 1_000
 
 HEADERS_OF_INTEREST = (
     "accept",
@@ -37,6 +41,10 @@ class SeenRequest:
     status: int = 0
     fault: str | None = None
     params: dict[str, str] = field(default_factory=dict)
+    heard: list[str] = field(default_factory=list)
+    sent: int = 0
+    lost: int = 0
+    ended: str | None = None
 
 
 class Journal:

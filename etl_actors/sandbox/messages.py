@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
-from typing import Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 import trio
@@ -82,14 +81,3 @@ class Answer:
     ) -> Answer:
         """An answer from text or bytes."""
         return cls(Body(body.encode() if isinstance(body, str) else body), status, content_type, headers)
-
-
-class Provider(Protocol):
-    """What the server asks of a provider."""
-
-    name: str
-    origin: str
-
-    async def answer(self, request: Request) -> Answer:
-        """The true answer to this request."""
-        ...

@@ -89,11 +89,20 @@ def _bury(chosen: list[tuple[Asset, Asset, bool]]) -> list[tuple[Asset, Asset, b
     return [(base, quote, dead or place in doomed) for place, (base, quote, dead) in enumerate(chosen)]
 
 
+def make_pair(symbol: str, base: Asset, quote: Asset, *, seed_of: str, pace: int) -> Pair:
+    """A pair that is traded, with ``pace``, whatever exchange lists it."""
+    key = key_of(0, seed_of)
+    return Pair(symbol, base, quote, "TRADING", True, _decimals(base, quote), pace, mix(key, 3) % pace, key)
+
+
+def _decimals(base: Asset, quote: Asset) -> int:
+    return min(8, max(2, 4 - floor(log10(base.price / quote.price))))
+
+
 def _pair(place: int, count: int, seed: int, base: Asset, quote: Asset, dead: bool) -> Pair:
     symbol = base.symbol + quote.symbol
     key = key_of(seed, f"pair {symbol}")
-    decimals = min(8, max(2, 4 - floor(log10(base.price / quote.price))))
     pace = next((pace for limit, pace in _PACES if place < limit), _SLOWEST_PACE)
     fresh = not dead and count > 1000 and place >= count - _NEWLY_LISTED
     status = "BREAK" if dead else "TRADING"
-    return Pair(symbol, base, quote, status, not (dead or fresh), decimals, pace, mix(key, 3) % pace, key)
+    return Pair(symbol, base, quote, status, not (dead or fresh), _decimals(base, quote), pace, mix(key, 3) % pace, key)

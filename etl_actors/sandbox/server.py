@@ -1,8 +1,8 @@
 """HTTP on a socket: h11 for what keeps the rules, the bare stream for what breaks them.
 
 One site is one provider on one port. A request goes to the control room, or is noted in the journal and then meets, in
-this order: a fault, a recorded answer, the provider. A WebSocket upgrade would branch off in ``_exchange``, where the
-request is known and the stream is still at hand.
+this order: a fault, a recorded answer, the provider. One that asks for a WebSocket and meets no fault becomes a
+conversation with the provider's feed, if it has one there.
 """
 
 from __future__ import annotations
@@ -11,20 +11,28 @@ from http import HTTPStatus
 
 import h11
 import trio
+import wsproto.utilities
 
 from etl_actors.sandbox.clock import Clock
 from etl_actors.sandbox.control import CONTROL_PREFIX, ControlRoom
-from etl_actors.sandbox.faults import Fault, FaultBoard
-from etl_actors.sandbox.journal import Journal
-from etl_actors.sandbox.messages import Answer, Provider, Request
+from etl_actors.sandbox.conversation import Conversation, House
+from etl_actors.sandbox.faults import Fault
+from etl_actors.sandbox.journal import Journal, SeenRequest
+from etl_actors.sandbox.messages import Answer, Request
 from etl_actors.sandbox.misbehaviour import STATUS_SENT, misbehave
+from etl_actors.sandbox.provider import Provider
 from etl_actors.sandbox.recorded import RecordedAnswers
 from etl_actors.sandbox.refusals import refusal
 
 _RECEIVE = 65_536
 _LARGEST_REQUEST = 1_048_576
 _WORTH_COMPRESSING = 860  # bytes; below it gzip's own frame eats the gain
-_Gone = (trio.BrokenResourceError, trio.ClosedResourceError, h11.RemoteProtocolError)
+_Gone = (
+    trio.BrokenResourceError,
+    trio.ClosedResourceError,
+    h11.RemoteProtocolError,
+    wsproto.utilities.RemoteProtocolError,
+)
 
 
 class Site:
@@ -33,15 +41,15 @@ class Site:
     def __init__(
         self,
         provider: Provider,
-        clock: Clock,
-        faults: FaultBoard,
+        house: House,
         journal: Journal,
         recorded: RecordedAnswers,
         control: ControlRoom,
     ) -> None:
         self._provider = provider
-        self._clock = clock
-        self._faults = faults
+        self._house = house
+        self._clock = house.clock
+        self._faults = house.faults
         self._journal = journal
         self._recorded = recorded
         self._control = control
@@ -57,9 +65,10 @@ class Site:
                 return  # the client left, or never spoke HTTP: nobody is there to be told
 
     async def _exchange(self, connection: h11.Connection, stream: trio.SocketStream) -> bool:
-        request = await _read_request(connection, stream)
-        if request is None:
+        read = await _read_request(connection, stream)
+        if read is None:
             return False
+        head, request = read
         if request.path.startswith(CONTROL_PREFIX):
             await _send(connection, stream, request, self._control.answer(request), self._clock)
             return connection.our_state is h11.DONE
@@ -71,10 +80,34 @@ class Site:
             seen.status = STATUS_SENT.get(fault.kind, 200)
             await misbehave(stream, fault, await self._answer(request, None))
             return False
+        if fault is None and await self._talk(connection, stream, head, request, seen):
+            return False
         answer = await self._answer(request, fault)
         seen.status = answer.status
         await _send(connection, stream, request, answer, self._clock)
         return connection.our_state is h11.DONE
+
+    async def _talk(
+        self,
+        connection: h11.Connection,
+        stream: trio.SocketStream,
+        head: h11.Request,
+        request: Request,
+        seen: SeenRequest,
+    ) -> bool:
+        """Hold a conversation with whoever asks for one; False when there is nothing to talk about."""
+        feed = self._provider.feed
+        if feed is None or request.headers.get("upgrade", "").lower() != "websocket":
+            return False
+        session = feed.open(request)
+        if session is None:
+            return False
+        seen.status = HTTPStatus.SWITCHING_PROTOCOLS
+        conversation = Conversation(
+            stream, session, feed.rules, self._house, provider=self._provider.name, request=request, seen=seen
+        )
+        await conversation.hold(list(head.headers), connection.trailing_data[0])
+        return True
 
     async def _answer(self, request: Request, fault: Fault | None) -> Answer:
         if fault is not None:
@@ -86,7 +119,7 @@ def _is_refusal(fault: Fault) -> bool:
     return fault.kind.isdigit() or fault.kind == "error_object"
 
 
-async def _read_request(connection: h11.Connection, stream: trio.SocketStream) -> Request | None:
+async def _read_request(connection: h11.Connection, stream: trio.SocketStream) -> tuple[h11.Request, Request] | None:
     head: h11.Request | None = None
     body = bytearray()
     while True:
@@ -102,7 +135,8 @@ async def _read_request(connection: h11.Connection, stream: trio.SocketStream) -
                     return None
             case h11.EndOfMessage() if head is not None:
                 names = {name.decode().lower(): value.decode("latin-1") for name, value in head.headers}
-                return _parsed(head, names, bytes(body))
+                request = _parsed(head, names, bytes(body))
+                return None if request is None else (head, request)
             case _:
                 return None
 

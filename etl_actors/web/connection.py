@@ -8,20 +8,22 @@ header ended the service). And what cannot be read as HTTP is answered with a pr
 
 from __future__ import annotations
 
+import os
 from http import HTTPStatus
+from typing import Any
 
 import h11
 import hypercorn.protocol
 import hypercorn.protocol.h11
-import hypercorn.protocol.ws_stream
 import hypercorn.trio.run
 import structlog
 import trio
+from hypercorn.events import Event, RawData
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.tcp_server import TCPServer
 
+from .frames import Frames, FrameStream
 from .problems import problem_body
-from .socket_stream import Deflate, SocketStream
 
 log = structlog.get_logger("web")
 
@@ -43,9 +45,31 @@ class Connection(TCPServer):
         except Exception as error:
             _tell(error)
 
+    async def protocol_send(self, event: Event) -> None:
+        """Frames are written at once, as far as the socket takes them; what is left waits for its turn."""
+        if isinstance(event, Frames) and not self.send_lock.locked():
+            left = self._write_nowait(event.data)
+            if not left:
+                return
+            event = RawData(data=left)
+        await super().protocol_send(event)
+
+    def _write_nowait(self, data: bytes) -> bytes:
+        try:
+            return data[os.write(self.stream.socket.fileno(), data) :]  # there is no TLS
+        except OSError:
+            return data  # it is full, or broken, which the other way of sending finds out
+
 
 class PlainHttp(H11Protocol):
-    """HTTP/1.1 and nothing else."""
+    """HTTP/1.1 and nothing else; from there on to a WebSocket whose frames are ours."""
+
+    async def stream_send(self, event: Any) -> None:
+        """Frames pass as they are."""
+        if isinstance(event, Frames):
+            await self.send(event)
+        else:
+            await super().stream_send(event)
 
     async def _check_protocol(self, event: h11.Request) -> None:
         """Stay with HTTP/1.1, whatever the client would like to upgrade to."""
@@ -65,11 +89,10 @@ class PlainHttp(H11Protocol):
 
 
 def install_connection() -> None:
-    """Put all of them where Hypercorn, which takes no such setting, looks for its own."""
+    """Put them where Hypercorn, which takes no such setting, looks for its own."""
     hypercorn.trio.run.TCPServer = Connection  # type: ignore[attr-defined]  # no setting, so not exported
     hypercorn.protocol.H11Protocol = PlainHttp  # type: ignore[attr-defined]  # see above
-    hypercorn.protocol.h11.WSStream = SocketStream  # type: ignore[attr-defined]  # see above
-    hypercorn.protocol.ws_stream.PerMessageDeflate = Deflate  # type: ignore[attr-defined,assignment]  # see above
+    hypercorn.protocol.h11.WSStream = FrameStream  # type: ignore[attr-defined]  # see above
 
 
 def _tell(error: BaseException | None) -> None:

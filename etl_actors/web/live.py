@@ -18,6 +18,7 @@ from . import examples
 from .access.gate import caller
 from .answers import TestSent
 from .bodies import read_body
+from .frames import Outlet
 from .live_conversation import Conversation
 from .live_parameters import read_wish
 from .live_wish import reach_for, subscribe_nowait, tell_position
@@ -27,6 +28,8 @@ from .ports import Postbox, Publisher, Subscriber
 from .problems import Problem, json_response
 
 TEST_MESSAGE_BYTES = 1_048_576
+# What waits for a subscriber leaves together, up to this.
+AT_ONCE_BYTES = 65_536
 DEFAULT_TEST_MESSAGE = {"type": "test", "data": {"message": "a test message from etl-actors"}}
 
 
@@ -82,9 +85,10 @@ def live_routes(publisher: Publisher, postbox: Postbox, *, position_seconds: flo
 
 
 async def _send(subscriber: Subscriber) -> None:
-    while (frame := await subscriber.receive()) is not None:
-        await websocket.send(frame.text.decode())
-        # A send to an aborted connection returns without ever yielding.
+    outlet = Outlet()
+    while frames := await subscriber.receive_several(AT_ONCE_BYTES):
+        await outlet.send([frame.text for frame in frames])
+        # A send returns without ever yielding while the socket takes what it is given.
         await trio.lowlevel.checkpoint()
 
 

@@ -15,8 +15,10 @@ from quart_trio import QuartTrio
 from .access.gate import MAX_HEADER_BYTES
 from .connection import install_connection
 from .doorway import behind_doorway
+from .frames import lending_frames
 from .listener import BACKLOG
-from .socket_stream import MAX_MESSAGE_BYTES
+
+MAX_MESSAGE_BYTES = 1_048_576
 
 
 async def serve_app(
@@ -43,6 +45,8 @@ async def serve_app(
     config.accesslog = None
     config.errorlog = logging.getLogger("hypercorn.error")
     async with trio.open_nursery() as nursery:
-        serving = partial(hypercorn.trio.serve, behind_doorway(app), config, shutdown_trigger=shutdown, mode="asgi")
+        serving = partial(
+            hypercorn.trio.serve, lending_frames(behind_doorway(app)), config, shutdown_trigger=shutdown, mode="asgi"
+        )
         await nursery.start(serving)
         task_status.started()

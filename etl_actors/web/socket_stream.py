@@ -1,58 +1,18 @@
-"""One WebSocket's frames, where Hypercorn and wsproto would leave a client without an answer.
+"""How a WebSocket ends, where Hypercorn would leave a client without an answer.
 
-A ping between the pieces of a compressed message made wsproto forget that it was compressed. A message that is too long
-was answered with 1009 and the rest of it then stood in the way of the client's own close, so that each waited for the
-other. And what is no WebSocket at all ended the connection without a code.
+A message that is too long was answered with 1009, and the rest of it then stood in the way of the client's own close:
+each waited for the other. And what is no WebSocket at all ended the connection without a code.
 """
 
 from __future__ import annotations
 
-import zlib
 from typing import Any
 
 from hypercorn.protocol.events import StreamClosed
 from hypercorn.protocol.ws_stream import FrameTooLargeError, WSStream
 from wsproto.connection import ConnectionState
 from wsproto.events import CloseConnection, Message, Ping
-from wsproto.extensions import PerMessageDeflate
-from wsproto.frame_protocol import CloseReason, FrameDecoder, FrameProtocol, Opcode, RsvBits
-
-MAX_MESSAGE_BYTES = 1_048_576
-
-
-class Deflate(PerMessageDeflate):
-    """Compression that knows what it was about after a ping, and that nobody can blow up memory with."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._interrupted: bool | None = None
-        self._in_control_frame = False
-
-    def frame_inbound_header(
-        self, proto: FrameDecoder | FrameProtocol, opcode: Opcode, rsv: RsvBits, payload_length: int
-    ) -> CloseReason | RsvBits:
-        """A frame begins."""
-        self._in_control_frame = opcode.iscontrol()
-        self._interrupted = self._inbound_compressed
-        return super().frame_inbound_header(proto, opcode, rsv, payload_length)
-
-    def frame_inbound_payload_data(self, proto: FrameDecoder | FrameProtocol, data: bytes) -> bytes | CloseReason:
-        """Some of it came in: a few bytes may be many."""
-        if self._in_control_frame or not self._inbound_compressed:
-            return data
-        assert self._decompressor is not None
-        try:
-            text: bytes = self._decompressor.decompress(bytes(data), MAX_MESSAGE_BYTES)
-        except zlib.error:
-            return CloseReason.INVALID_FRAME_PAYLOAD_DATA
-        return CloseReason.MESSAGE_TOO_BIG if self._decompressor.unconsumed_tail else text
-
-    def frame_inbound_complete(self, proto: FrameDecoder | FrameProtocol, fin: bool) -> bytes | CloseReason | None:
-        """It ends; a control frame is no part of the message it came into."""
-        rest = super().frame_inbound_complete(proto, fin)
-        if self._in_control_frame:
-            self._inbound_compressed = self._interrupted
-        return rest
+from wsproto.frame_protocol import CloseReason
 
 
 class SocketStream(WSStream):

@@ -137,6 +137,16 @@ def test_what_is_replayed_does_not_take_the_place_of_what_is_newer() -> None:
     assert [(one["offset"], one["subs"]) for one in drained(queue)] == [(59, ["live"]), (7, ["back"])]
 
 
+def test_what_is_replayed_in_part_only_loses_what_was_newest() -> None:
+    """The old event of two symbols keeps the one that was newer elsewhere; the newer one is superseded where it is."""
+    queue = SubscriptionQueue(400, "conflate")
+    for offset in range(50, 60):
+        queue.offer(parcel_of(offset, "one", ["BTC"], 100))
+    queue.put(parcel_of(7, "one", ["ETH", "BTC"], 100))
+    queue.put(parcel_of(60, "one", ["ETH", "BTC"], 100))
+    assert [(one["offset"], items_of(one)) for one in drained(queue)] == [(7, ["BTC"]), (60, ["ETH", "BTC"])]
+
+
 def test_what_cannot_be_conflated_is_dropped_and_said() -> None:
     """Distinct messages do not replace each other, so the bound is held by dropping."""
     queue = SubscriptionQueue(500 + 4 * ENTRY_OVERHEAD, "conflate")

@@ -42,12 +42,16 @@ number = "t || u"
 class Feed:
     """Frames that flow one by one; a socket that comes while another is there joins, one that comes after goes on.
 
-    ``drops`` are the numbers of frames after which the connection is dropped without a word.
+    ``drops`` are the numbers of frames after which the connection is dropped without a word, ``goodbye`` that of the
+    one behind which the end is announced.
     """
 
-    def __init__(self, frames: Sequence[str], *, drops: Sequence[int] = (), pause: float = 0.002) -> None:
+    def __init__(
+        self, frames: Sequence[str], *, drops: Sequence[int] = (), goodbye: int | None = None, pause: float = 0.002
+    ) -> None:
         self.frames = frames
         self.drops = set(drops)
+        self.goodbye = goodbye
         self.pause = pause
         self.said = 0
         self.dropped = 0
@@ -67,6 +71,9 @@ class Feed:
                 if at < self.said:
                     await visit.say(self.frames[at])
                     at += 1
+                    if at == self.goodbye:
+                        self.goodbye = None
+                        await visit.say({"stream": "!serverShutdown", "data": {"e": "serverShutdown", "E": 1}})
                     if at in self.drops:
                         self.drops.discard(at)
                         self.dropped += 1
@@ -216,15 +223,23 @@ async def test_a_stream_made_over_rest_is_guarded_and_controlled(folder: Path, d
 @recorded.needs_recordings
 @pytest.mark.parametrize("path", recorded.recordings("binance_ws_combined_*.jsonl"))
 async def test_a_recorded_stream_is_stored_whole(path: Path, folder: Path, database: str) -> None:
-    """Ten forced disconnects: every recorded frame once, in order, the items of its tickers and trades right."""
+    """Ten forced disconnects and a planned reconnect: every frame once, in order, items of tickers and trades right."""
     recording = await trio.Path(path).read_text("utf-8")
     frames = [line["data"] for line in map(json.loads, recording.splitlines()) if line["dir"] == "recv"]
-    feed = Feed(frames, drops=range(10, len(frames), max(len(frames) // 11, 1)))
-    async with serving(feed.visit) as server:
-        where = config(folder, server.url)
+    step = max(len(frames) // 11, 1)
+    feed = Feed(frames, drops=range(10, len(frames), step), goodbye=10 + 5 * step + step // 2)
+    together: list[int] = []
+
+    async def watched(visit: Visit) -> None:
+        together.append(feed.present + 1)
+        await feed.visit(visit)
+
+    async with serving(watched) as server:
+        where = config(folder, server.url, "reconnect_on = \"data.e == 'serverShutdown'\"\noverlap_seconds = 0.1")
         async with running(where, folder / "data", environment={"DATABASE_URL": database}) as service:
             found = await stored(database, len(frames))
             assert feed.dropped >= 10
+            assert together.count(2) == 1
             assert [frame for _, frame in found] == [json.loads(frame) for frame in frames]
             told = [json.loads(frame)["data"] for frame in frames]
             assert [kind for kind, _ in found] == [data.get("e") for data in told]

@@ -257,10 +257,10 @@ def test_a_client_has_so_many_subscriptions_at_most(demo: str) -> None:
 
 @pytest.mark.parametrize("compression", ["deflate", None])
 def test_a_message_in_pieces_is_one_message(demo: str, compression: str | None) -> None:
-    """As text and as bytes, compressed or not, with a ping of the protocol in between, which is answered at once."""
+    """As text and as bytes, whatever compression is offered, with pings in between, which are answered at once."""
     url = f"{demo.replace('http', 'ws')}/ws?types=none"
     with websockets.sync.client.connect(url, max_size=None, compression=compression) as connection:
-        assert [one.name for one in connection.protocol.extensions] == (["permessage-deflate"] if compression else [])
+        assert connection.protocol.extensions == []
         socket = Socket(connection)
 
         def pieces(text: str) -> Iterator[str]:
@@ -277,7 +277,7 @@ def test_a_message_in_pieces_is_one_message(demo: str, compression: str | None) 
 @pytest.mark.parametrize("length", [1_100_000, 3_000_000, 20_000_000])
 @pytest.mark.parametrize("compression", ["deflate", None])
 def test_a_message_beyond_all_measure_ends_its_socket_alone(demo: str, compression: str | None, length: int) -> None:
-    """With 1009, at once, however small it was made on the way."""
+    """With 1009, at once."""
     url = f"{demo.replace('http', 'ws')}/ws?types=none"
     with (
         listening(demo, "?types=none") as staying,
@@ -305,10 +305,16 @@ def test_a_client_that_closes_is_answered_with_its_own_code(demo: str) -> None:
         (b"\x81\x82\0\0\0\0\xff\xfe", 1007),
         (b"\x83\x80\0\0\0\0", 1002),
         (b"\x81\x02{}", 1002),
-        (b"\xc1\x84\0\0\0\0\xff\xff\xff\xff", 1007),
+        (b"\xc1\x84\0\0\0\0\xff\xff\xff\xff", 1002),
         (b"\x89\xfe\0\x7e\0\0\0\0" + b"x" * 126, 1002),
     ],
-    ids=["text that is no UTF-8", "an unknown opcode", "without a mask", "compressed nonsense", "a long ping"],
+    ids=[
+        "text that is no UTF-8",
+        "an unknown opcode",
+        "without a mask",
+        "compressed, which nobody agreed to",
+        "a long ping",
+    ],
 )
 def test_what_is_no_websocket_is_told_so(demo: str, frame: bytes, code: int) -> None:
     """By the code it is closed with."""
