@@ -8,6 +8,7 @@ from quart import Response
 from quart_trio import QuartTrio
 
 from .access import AccessPolicy, install_gate
+from .access.lasting import Lasting
 from .access.sockets import hold_sockets_to_keys
 from .assets import asset_response
 from .connectors import connector_routes
@@ -59,6 +60,7 @@ def create_app(
     # First the origin of a page, since a preflight brings no key; then who asks.
     install_origin_checks(app, access.cors_origins)
     gate = install_gate(app, access)
+    lasting = Lasting(access.doorkeeper, gate.sessions)
     install_secure_headers(app)
     app.register_blueprint(health_routes(statuses, version))
     app.register_blueprint(connector_routes(statuses, roster))
@@ -69,7 +71,7 @@ def create_app(
     app.register_blueprint(session_routes(gate))
     app.register_blueprint(key_routes(access.keys, access.doorkeeper))
     app.register_blueprint(live_routes(publisher, postbox, position_seconds=position_seconds))
-    app.register_blueprint(stream_routes(publisher, access.doorkeeper, position_seconds=position_seconds))
+    app.register_blueprint(stream_routes(publisher, lasting, position_seconds=position_seconds))
     app.register_blueprint(documentation_routes(version, keys_required=access.keys_required))
 
     @app.get("/dashboard")
@@ -78,5 +80,5 @@ def create_app(
     async def dashboard(name: str = "index.html") -> Response:
         return await asset_response(DASHBOARD, name)
 
-    hold_sockets_to_keys(app, access.doorkeeper, gate.sessions)
+    hold_sockets_to_keys(app, lasting)
     return app

@@ -19,10 +19,12 @@ from typing import Any, Protocol
 
 import trio
 from hypercorn.events import RawData
-from hypercorn.protocol.ws_stream import ASGIWebsocketState, WSStream
+from hypercorn.protocol.ws_stream import ASGIWebsocketState
 from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, Scope, WebsocketAcceptEvent
 from quart import websocket
 from wsproto.connection import ConnectionState
+
+from .socket_stream import SocketStream
 
 _FRAMES = "etl_actors.frames"
 _FINAL_TEXT = 0x81
@@ -45,7 +47,7 @@ class Line(Protocol):
     async def protocol_send(self, event: RawData) -> None: ...
 
 
-class FrameStream(WSStream):
+class FrameStream(SocketStream):
     """A WebSocket that takes frames as they are, and does not compress."""
 
     def __init__(self, *arguments: Any) -> None:

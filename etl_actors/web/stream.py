@@ -6,8 +6,9 @@ Each event is one message whose ``id`` is its offset, so that a browser which re
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from types import TracebackType
 
 import trio
@@ -15,22 +16,23 @@ from msgspec.structs import replace
 from quart import Blueprint, Response, request
 from quart.wrappers.response import ResponseBody
 
-from ..keys import Caller
+from ..errors import StorageUnavailable
 from . import examples
-from .access.gate import caller
+from .access.gate import caller, session_token
+from .access.lasting import Lasting
+from .access.sockets import POLICY_VIOLATION
 from .live_parameters import FILTERS, SINCE, read_wish
 from .live_wish import Wish, reach_for, subscribe_nowait, tell_position
 from .openapi.documented import Answer, documented
 from .parameters import single_values
-from .ports import Doorkeeper, Frame, Publisher, Reach, Subscriber
+from .ports import Frame, Publisher, Reach, Subscriber
 
 EVENT_STREAM = "text/event-stream"
 RECONNECT_MS = 1_000
 _POSITION = b'{"type":"position"'
-_KEY_ENDED = 1008
 
 
-def stream_routes(publisher: Publisher, doorkeeper: Doorkeeper, *, position_seconds: float) -> Blueprint:
+def stream_routes(publisher: Publisher, lasting: Lasting, *, position_seconds: float) -> Blueprint:
     """The route of this file."""
     routes = Blueprint("stream", __name__)
 
@@ -52,7 +54,8 @@ def stream_routes(publisher: Publisher, doorkeeper: Doorkeeper, *, position_seco
         """A browser's `EventSource` reconnects by itself and goes on where it was.
 
         A stream that resumes begins with `subscribed`, which says whether everything since could be had
-        (`recovered`). It ends when its reader is too slow for its `policy`, and when its key is revoked.
+        (`recovered`). It ends when its reader is too slow for its `policy`, and with its key or its session; while
+        history cannot be read, one that comes with `Last-Event-ID` ends at once and is to ask again.
         """
         wish = read_wish(single_values(request.args))
         last = request.headers.get("Last-Event-ID", "").strip()
@@ -60,8 +63,15 @@ def stream_routes(publisher: Publisher, doorkeeper: Doorkeeper, *, position_seco
             wish = replace(wish, since=SINCE.number(last))
         if request.method == "HEAD":
             return _response(b"")
-        reach = await reach_for(publisher, wish)
-        running = _running(publisher, doorkeeper, caller(), wish, reach, position_seconds)
+        try:
+            reach = await reach_for(publisher, wish)
+        except StorageUnavailable:
+            if not last:
+                raise
+            # After any answer but 200 a browser gives up for good. This one ends at once, and the browser asks again.
+            return _response(b": history cannot be read now\nretry: %d\n\n" % RECONNECT_MS)
+        may_stay = partial(lasting.wait_ended, caller(), session_token())
+        running = _running(publisher, may_stay, wish, reach, position_seconds)
         return _response(EventStream(running))
 
     return routes
@@ -92,26 +102,26 @@ class EventStream(ResponseBody):
 @asynccontextmanager
 async def _running(
     publisher: Publisher,
-    doorkeeper: Doorkeeper,
-    asker: Caller,
+    may_stay: Callable[[], Awaitable[str]],
     wish: Wish,
     reach: Reach | None,
     position_seconds: float,
 ) -> AsyncGenerator[AsyncIterator[bytes], None]:
     with publisher.subscriber() as subscriber:
         subscribe_nowait(publisher, subscriber, wish, reach, quietly=reach is None)
+        # A browser that loses the line before its first event must know where it was, too.
+        subscriber.tell_position_nowait()
         pieces = _Pieces(subscriber)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(subscriber.follow)
             nursery.start_soon(tell_position, subscriber, position_seconds)
-            nursery.start_soon(_end_with_key, doorkeeper, asker, pieces)
+            nursery.start_soon(_end_in_time, may_stay, pieces)
             yield pieces
             nursery.cancel_scope.cancel()
 
 
-async def _end_with_key(doorkeeper: Doorkeeper, asker: Caller, pieces: _Pieces) -> None:
-    await doorkeeper.wait_ended(asker)
-    pieces.end_nowait()
+async def _end_in_time(may_stay: Callable[[], Awaitable[str]], pieces: _Pieces) -> None:
+    pieces.end_nowait(await may_stay())
 
 
 class _Pieces:
@@ -121,10 +131,10 @@ class _Pieces:
         self._subscriber = subscriber
         self._begun = self._ended = False
 
-    def end_nowait(self) -> None:
+    def end_nowait(self, reason: str) -> None:
         """Nothing leaves any more, not even what waits."""
         self._ended = True
-        self._subscriber.close_nowait(_KEY_ENDED, "the key was revoked or has expired")
+        self._subscriber.close_nowait(POLICY_VIOLATION, reason)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self

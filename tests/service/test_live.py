@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 import trio
 import websockets
+import websockets.frames
 import websockets.sync.client
 
 from etl_actors.sandbox.exchange import Sandbox
@@ -150,6 +152,35 @@ async def test_a_slow_reader_is_told_what_it_missed(sandbox: Sandbox, folder: Pa
     offsets = [one["offset"] for one in conflated if "id" in one]
     assert offsets == sorted(set(offsets))
     assert len(offsets) < offsets[-1] - offsets[0] + 1
+
+
+async def test_a_socket_is_told_why_it_ends(sandbox: Sandbox, folder: Path) -> None:
+    """1013 for one too slow for its buffer, after what waited; 1001 for all others when the service stops."""
+    config = pointed_config(
+        folder / "config", sandbox.origins, interval=0.1, service="[live]\nsubscriber_buffer_bytes = 100000\n"
+    )
+    async with running(config, folder / "data") as service:
+        url = service.address.replace("http", "ws") + "/ws"
+        with (
+            websockets.sync.client.connect(url, max_size=None, max_queue=1, ping_interval=None) as slow,
+            websockets.sync.client.connect(f"{url}?types=none", ping_interval=None) as quiet,
+        ):
+            await service.until("/api/status", lambda status: status["subscribers"]["too_slow"] == 1)
+            offsets, closed = await trio.to_thread.run_sync(read_to_the_end, slow)
+            assert offsets == list(range(offsets[0], offsets[-1] + 1))
+            assert closed.code == 1013
+            assert "slow" in closed.reason
+            assert await service.stop() == 0
+            assert (await trio.to_thread.run_sync(read_to_the_end, quiet))[1].code == 1001
+
+
+def read_to_the_end(connection: websockets.sync.client.ClientConnection) -> tuple[list[int], websockets.frames.Close]:
+    """The offsets of the events that still come, and what the socket was closed with."""
+    heard: list[Any] = []
+    with pytest.raises(websockets.ConnectionClosed) as closed:
+        heard.extend(iter(partial(connection.recv, timeout=20), None))
+    assert closed.value.rcvd is not None
+    return [said["offset"] for said in map(json.loads, heard) if "id" in said], closed.value.rcvd
 
 
 def read_slowly(address: str) -> list[Any]:

@@ -35,6 +35,7 @@ async def test_every_question_is_answered_and_readiness_knows(database: str, fol
                 ("GET", "/api/data/items", {}),
                 ("GET", "/api/data/items", {"headers": {"Accept": "text/csv"}}),
                 ("GET", "/api/files", {}),
+                ("GET", "/api/stream?since=999", {}),
                 ("DELETE", uploaded.headers["location"], {}),
                 ("POST", "/api/data/upload", {"files": {"file": ("a.csv", b"a\n1\n")}}),
                 ("POST", "/api/connectors", {"json": CONNECTOR}),
@@ -43,6 +44,7 @@ async def test_every_question_is_answered_and_readiness_knows(database: str, fol
             async with trio.open_nursery() as nursery:
                 for method, path, options in questions:
                     nursery.start_soon(_refused, client, method, path, options)
+                nursery.start_soon(_asked_to_come_again, client)
             told = await _readiness(service, 503)
             assert told.json()["reasons"] == ["the database does not answer"]
             assert told.headers["content-type"] == "application/problem+json"
@@ -62,6 +64,15 @@ async def _refused(client: httpx.AsyncClient, method: str, path: str, options: d
     assert answer.headers["content-type"] == "application/problem+json"
     assert "127.0.0.1" not in answer.text
     assert "the database" in answer.json()["detail"], (method, path, answer.text)
+
+
+async def _asked_to_come_again(client: httpx.AsyncClient) -> None:
+    """A browser that resumes by itself would never do so again after a 503."""
+    with trio.fail_after(SOON):
+        answer = await client.get("/api/stream", headers={"Last-Event-ID": "999"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream")
+    assert "retry: " in answer.text
+    assert "data" not in answer.text
 
 
 async def _readiness(service: RunningService, status: int) -> httpx.Response:

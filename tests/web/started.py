@@ -45,10 +45,11 @@ def started(
     connectors: str = "",
     environment: Mapping[str, str] | None = None,
     may_crash: bool = False,
+    port: int = 0,
 ) -> Iterator[Started]:
     """``serve`` with this configuration; its data stays in ``folder``. It must drain and exit 0, unless killed.
 
-    Only one that ``may_crash`` may leave a traceback in its log, or end by itself.
+    Only one that ``may_crash`` may leave a traceback in its log, or end by itself. Port 0 is a free one.
     """
     config = folder / "config"
     (config / "connectors").mkdir(parents=True, exist_ok=True)
@@ -56,7 +57,7 @@ def started(
     (config / "connectors" / "written.toml").write_text(connectors, encoding="utf-8")
     inherited = {name: value for name, value in os.environ.items() if name not in OURS}
     log = folder / "log"
-    command = [sys.executable, "-m", "etl_actors", "serve", "--config", str(config), "--port", "0"]
+    command = [sys.executable, "-m", "etl_actors", "serve", "--config", str(config), "--port", str(port)]
     with log.open("ab") as errors:
         process = subprocess.Popen(
             [*command, "--data-dir", str(folder / "data")],

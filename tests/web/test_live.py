@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import UUID
 
@@ -253,3 +253,74 @@ def test_a_client_has_so_many_subscriptions_at_most(demo: str) -> None:
         assert socket.answer(op="subscribe", sub=6, symbols=many)["type"] == "error"
         chat(demo, "still")
         assert len(socket.until(lambda one: one["type"] == "chat")["subs"]) == 100
+
+
+@pytest.mark.parametrize("compression", ["deflate", None])
+def test_a_message_in_pieces_is_one_message(demo: str, compression: str | None) -> None:
+    """As text and as bytes, whatever compression is offered, with pings in between, which are answered at once."""
+    url = f"{demo.replace('http', 'ws')}/ws?types=none"
+    with websockets.sync.client.connect(url, max_size=None, compression=compression) as connection:
+        assert connection.protocol.extensions == []
+        socket = Socket(connection)
+
+        def pieces(text: str) -> Iterator[str]:
+            for character in text:
+                yield character
+                assert connection.ping().wait(SECONDS)
+
+        connection.send(pieces('{"op": "ping", "id": "ü"}'))
+        assert socket.hear() == {"type": "pong", "id": "ü"}
+        connection.send(piece.encode() for piece in ('{"type": "chat", ', '"text": "', "long " * 100_000, '"}'))
+        assert socket.hear()["text"] == "long " * 100_000
+
+
+@pytest.mark.parametrize("length", [1_100_000, 3_000_000, 20_000_000])
+@pytest.mark.parametrize("compression", ["deflate", None])
+def test_a_message_beyond_all_measure_ends_its_socket_alone(demo: str, compression: str | None, length: int) -> None:
+    """With 1009, at once."""
+    url = f"{demo.replace('http', 'ws')}/ws?types=none"
+    with (
+        listening(demo, "?types=none") as staying,
+        websockets.sync.client.connect(url, max_size=None, compression=compression) as connection,
+    ):
+        with suppress(websockets.ConnectionClosed):  # it may be refused before all of it was sent
+            connection.send('{"type": "chat", "text": "' + "x" * length + '"}')
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            connection.recv(timeout=5)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1009
+        assert staying.answer(op="ping")["type"] == "pong"
+
+
+def test_a_client_that_closes_is_answered_with_its_own_code(demo: str) -> None:
+    """And nobody else hears of it."""
+    with listening(demo, "?types=none") as socket:
+        socket.connection.close(4001, "enough")
+        assert (socket.connection.close_code, socket.connection.close_reason) == (4001, "enough")
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (b"\x81\x82\0\0\0\0\xff\xfe", 1007),
+        (b"\x83\x80\0\0\0\0", 1002),
+        (b"\x81\x02{}", 1002),
+        (b"\xc1\x84\0\0\0\0\xff\xff\xff\xff", 1002),
+        (b"\x89\xfe\0\x7e\0\0\0\0" + b"x" * 126, 1002),
+    ],
+    ids=[
+        "text that is no UTF-8",
+        "an unknown opcode",
+        "without a mask",
+        "compressed, which nobody agreed to",
+        "a long ping",
+    ],
+)
+def test_what_is_no_websocket_is_told_so(demo: str, frame: bytes, code: int) -> None:
+    """By the code it is closed with."""
+    with listening(demo, "?types=none") as socket:
+        socket.connection.socket.sendall(frame)
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            socket.hear(5)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == code

@@ -53,6 +53,15 @@ def test_events_come_with_their_offsets_as_ids(demo: str, client: httpx.Client) 
         assert next(stream)[1]["text"] == "four"
 
 
+def test_a_stream_says_at_once_where_it_begins(demo: str, client: httpx.Client) -> None:
+    """So that a browser which loses it before the first event knows where to go on."""
+    before = chat(demo, "before")[0]
+    with client.stream("GET", "/api/stream?types=none", timeout=5) as answer:
+        begun = [line for line, _ in zip(answer.iter_lines(), range(4), strict=False)]
+    assert begun[:3] == ["retry: 1000", "", ": position"]
+    assert int(begun[3].removeprefix("id: ")) >= before
+
+
 def test_the_filters_are_those_of_the_socket(client: httpx.Client) -> None:
     """By symbol, type and connector."""
     with events(client, "?since=0&symbols=btc&connectors=coingecko_top&types=price_update") as stream:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any, cast
 
@@ -11,10 +11,9 @@ from quart import websocket
 from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioWebsocket
 
-from ..ports import Doorkeeper
 from .gate import caller, session_token
+from .lasting import Lasting
 from .presented import answered_subprotocol
-from .sessions import Sessions
 
 POLICY_VIOLATION = 1008
 
@@ -28,44 +27,30 @@ class Socket(TrioWebsocket):
         await super().accept(headers, subprotocol or answered_subprotocol(self.requested_subprotocols))
 
 
-def hold_sockets_to_keys(app: QuartTrio, doorkeeper: Doorkeeper, sessions: Sessions) -> None:
+def hold_sockets_to_keys(app: QuartTrio, lasting: Lasting) -> None:
     """For every socket route registered so far; call it after all of them."""
     app.websocket_class = Socket
-
-    async def wait_key_ended() -> str:
-        await doorkeeper.wait_ended(caller())
-        return "the key was revoked or has expired"
-
-    async def wait_session_over() -> str:
-        token = session_token()
-        if token is None:
-            await trio.sleep_forever()
-        else:
-            await sessions.wait_over(token)
-        return "the session is over"
-
     for rule in app.url_map.iter_rules():
         if rule.websocket:
             view = cast("View", app.view_functions[rule.endpoint])
-            app.view_functions[rule.endpoint] = _ending_with(view, (wait_key_ended, wait_session_over))
+            app.view_functions[rule.endpoint] = _ending(view, lasting)
 
 
-def _ending_with(view: View, ends: Sequence[Callable[[], Awaitable[str]]]) -> View:
-    """``view``, closed with the reason of whichever of ``ends`` returns first."""
+def _ending(view: View, lasting: Lasting) -> View:
+    """``view``, closed with the reason as soon as its caller must go."""
 
     @wraps(view)
     async def held(**arguments: Any) -> Any:
         reason, finished = "", False
 
-        async def watch(end: Callable[[], Awaitable[str]], scope: trio.CancelScope) -> None:
+        async def watch(scope: trio.CancelScope) -> None:
             nonlocal reason
-            reason = await end()
+            reason = await lasting.wait_ended(caller(), session_token())
             scope.cancel()
 
         result = None
         async with trio.open_nursery() as nursery:
-            for end in ends:
-                nursery.start_soon(watch, end, nursery.cancel_scope)
+            nursery.start_soon(watch, nursery.cancel_scope)
             result = await view(**arguments)
             finished = True
             nursery.cancel_scope.cancel()

@@ -1,0 +1,47 @@
+"""How a WebSocket ends, where Hypercorn would leave a client without an answer.
+
+A message that is too long was answered with 1009, and the rest of it then stood in the way of the client's own close:
+each waited for the other. And what is no WebSocket at all ended the connection without a code.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypercorn.protocol.events import StreamClosed
+from hypercorn.protocol.ws_stream import FrameTooLargeError, WSStream
+from wsproto.connection import ConnectionState
+from wsproto.events import CloseConnection, Message, Ping
+from wsproto.frame_protocol import CloseReason
+
+
+class SocketStream(WSStream):
+    """Every end has its code, and the client's own close is always heard."""
+
+    async def _handle_events(self) -> None:
+        for event in self.connection.events():
+            if isinstance(event, Message):
+                await self._take(event)
+            elif isinstance(event, Ping):
+                await self._send_wsproto_event(event.response())
+            elif isinstance(event, CloseConnection):
+                if self.connection.state is ConnectionState.REMOTE_CLOSING:
+                    await self._send_wsproto_event(event.response())
+                elif self.connection.state is ConnectionState.OPEN:
+                    # Nobody has closed anything: this is how wsproto tells of what it could not read.
+                    await self._send_wsproto_event(CloseConnection(code=event.code))
+                await self.send(StreamClosed(stream_id=self.stream_id))
+
+    async def _take(self, piece: Message[Any]) -> None:
+        if self.connection.state is not ConnectionState.OPEN:
+            return  # too late, or the rest of what was too long
+        try:
+            self.buffer.extend(piece)
+        except FrameTooLargeError:
+            self.buffer.clear()
+            await self._send_wsproto_event(CloseConnection(code=CloseReason.MESSAGE_TOO_BIG))
+            return
+        if piece.message_finished:
+            assert self.app_put is not None
+            await self.app_put(self.buffer.to_message())
+            self.buffer.clear()
