@@ -54,6 +54,14 @@ class Feed:
         self.waiting: deque[bytes] = deque()
         self.arrived = trio.Event()
         self.sent = 0
+        self.outlet: Outlet | None = None
+
+    def flush(self) -> None:
+        """Write all that waits from here, as the broadcaster does; a socket that takes no more would get it later."""
+        if self.outlet is not None and self.waiting and not self.outlet.is_clogged:
+            self.outlet.send_nowait(list(self.waiting))
+            self.sent += len(self.waiting)
+            self.waiting.clear()
 
     def put(self, text: bytes) -> None:
         self.waiting.append(text)
@@ -96,6 +104,8 @@ class Feeds:
             for text in texts[start : start + burst]:
                 for feed in self.feeds:
                     feed.put(text)
+            for feed in self.feeds:
+                feed.flush()
             await trio.sleep(PAUSE_SECONDS)
         while any(feed.sent < len(texts) for feed in self.feeds):  # noqa: ASYNC110  # see above
             await trio.sleep(0.005)
@@ -109,8 +119,10 @@ def cost(processor: float, wall: float, frames: int) -> None:
     os._exit(0)
 
 
-async def through_quart(feeds: Feeds, port: socket.socket, *, joined: bool, ours: bool, deflate: bool) -> None:
-    """Quart, Hypercorn and wsproto; ``ours`` with the frames of web/frames.py."""
+async def through_quart(
+    feeds: Feeds, port: socket.socket, *, joined: bool, ours: bool, deflate: bool, direct: bool = False
+) -> None:
+    """Quart, Hypercorn and wsproto; ``ours`` with the frames of web/frames.py, ``direct`` without waking a task."""
     app = QuartTrio("etl_actors", static_folder=None)
     app.websocket_class = Socket
     if deflate:
@@ -126,6 +138,9 @@ async def through_quart(feeds: Feeds, port: socket.socket, *, joined: bool, ours
         await websocket.accept()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(websocket.receive)
+            if direct:
+                feeds.join().outlet = Outlet()
+                await trio.sleep_forever()
             await feeds.join().pump(Outlet().send if ours else send, joined=joined)
 
     await serve_app(app, port, shutdown=trio.sleep_forever, grace_seconds=0)
@@ -173,6 +188,9 @@ WAYS: dict[str, Callable[..., Awaitable[None]] | None] = {
     "Quart as it is, no deflate": partial(through_quart, joined=False, ours=False, deflate=False),
     "web/frames.py, a write a frame": partial(through_quart, joined=False, ours=True, deflate=False),
     "web/frames.py, one write for all that wait": partial(through_quart, joined=True, ours=True, deflate=False),
+    "web/frames.py, written by whoever publishes": partial(
+        through_quart, joined=True, ours=True, deflate=False, direct=True
+    ),
 }
 
 

@@ -174,23 +174,30 @@ def _read(client: socket.socket, at_least: int) -> bytes:
 
 
 async def test_what_was_not_taken_at_once_leaves_before_what_follows() -> None:
-    """To a client that begins to read when much waits for it."""
-    many, big, clogged = 200, b"z" * 50_000, trio.Event()
+    """To a client that begins to read when more waits for it than a socket takes."""
+    big, many, clogged = b"z" * 50_000, 0, trio.Event()
 
     async def view() -> None:
+        nonlocal many
         await websocket.accept()
         outlet = Outlet()
-        for number in range(many):
-            outlet.send_nowait([f"{number} ".encode() + big])
-        assert outlet.is_clogged
+        while not outlet.is_clogged:
+            outlet.send_nowait([f"{many} ".encode() + big])
+            many += 1
+        outlet.send_nowait([f"{many} ".encode() + big])
+        many += 1
         clogged.set()
         await outlet.send([b"the last"])
         assert not outlet.is_clogged
         await websocket.receive()
 
+    def talk(address: str) -> list[str | bytes]:
+        with websockets.sync.client.connect(address, max_size=None, max_queue=1) as client:
+            trio.from_thread.run(clogged.wait)
+            return [client.recv(timeout=10) for _ in range(many + 1)]
+
     async with serving(view) as address:
-        received = await spoken_to(address, many + 1)
-    assert clogged.is_set()
+        received = await trio.to_thread.run_sync(talk, address)
     assert received == [*(f"{number} {big.decode()}" for number in range(many)), "the last"]
 
 
