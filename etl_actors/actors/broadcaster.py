@@ -255,7 +255,6 @@ class Broadcaster:
     def _dismiss(self, subscriber: Subscriber) -> None:
         if subscriber in self._subscribers:
             self._subscribers.remove(subscriber)
-            self._stirred.pop(subscriber, None)
             self._dropped += subscriber.dropped
             for wanted in subscriber.subscriptions:
                 self.let_go(wanted)

@@ -175,6 +175,47 @@ async def test_going_further_back_in_the_middle_of_a_page(autojump_clock: Any) -
     assert [one["offset"] for one in heard if "b" in one["subs"]] == list(range(51, 301))
 
 
+async def test_going_further_back_while_an_empty_page_is_read(autojump_clock: Any) -> None:
+    """That nothing is left behind one place says nothing of what is behind an earlier one."""
+    history = History([event(offset) for offset in range(1, 4)])
+    live = broadcaster(history=history, head=10)
+    heard: list[Any] = []
+    with live.subscriber() as subscriber:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(subscriber.follow)
+            subscriber.subscribe_nowait("a", EVERYTHING, since=5)
+            while not history.pages:
+                await trio.lowlevel.checkpoint()
+                if not history.pages and subscriber.is_behind:
+                    subscriber.subscribe_nowait("b", EVERYTHING, since=0)
+            nursery.start_soon(read, subscriber, heard)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+    assert [(one["offset"], one["subs"]) for one in heard if "id" in one] == [(1, ["b"]), (2, ["b"]), (3, ["b"])]
+
+
+async def test_what_was_published_when_it_crashed_leaves_with_the_next_start(autojump_clock: Any) -> None:
+    """Between publishing and writing lies a turn of the loop."""
+    live = broadcaster()
+    send, receive = trio.open_memory_channel[Loaded](1)
+    heard: list[Any] = []
+    with live.subscriber() as subscriber:
+        subscriber.subscribe_nowait(None, EVERYTHING)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read, subscriber, heard)
+            with trio.CancelScope() as incarnation:
+                async with trio.open_nursery() as first:
+                    first.start_soon(live.run, receive.clone())
+                    await trio.testing.wait_all_tasks_blocked()
+                    send.send_nowait(Loaded(events=(event(1),)))
+                    incarnation.cancel()
+            assert heard == []
+            nursery.start_soon(live.run, receive)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+    assert offsets(heard) == [1]
+
+
 async def test_the_end_does_not_wait_for_a_replay(autojump_clock: Any) -> None:
     """What was read already runs dry; no further page is asked for."""
     history = History([event(offset) for offset in range(1, 20_001)])
