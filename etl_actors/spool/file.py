@@ -119,6 +119,15 @@ class SpoolFile:
                 (_DAMAGED_KEPT,),
             )
 
+    def catch_up(self, told: Place, lost: int) -> None:
+        """Be as far as ``told`` says we were, without the ``lost`` batches that were there then."""
+        removed, last = max(self.place.removed, told.removed), max(self.place.last, told.last)
+        query = "SELECT count(*), coalesce(sum(rows), 0) FROM batches WHERE sequence > ?"
+        batches, rows = self._connection.execute(query, (removed,)).fetchone()
+        damaged = max(self.place.damaged, told.damaged) + lost
+        with self._commit(Place(removed=removed, last=last, batches=batches, rows=rows, damaged=damaged)):
+            self._connection.execute("DELETE FROM batches WHERE sequence <= ?", (removed,))
+
     def mark(self, place: Place) -> None:
         """Commit ``place``; the rows stay as they are."""
         with self._commit(place):

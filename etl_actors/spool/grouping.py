@@ -20,7 +20,7 @@ Commit = Callable[[Sequence[Fresh]], Awaitable[tuple[int, str]]]
 
 
 class _Waiting:
-    def __init__(self, fresh: Fresh | None) -> None:
+    def __init__(self, fresh: Fresh) -> None:
         self.fresh = fresh
         self.leads = False
         self.refusal: EtlActorsError | None = None
@@ -49,10 +49,6 @@ class Grouping:
                 self._hand_over()
         if waiting.refusal is not None:
             raise waiting.refusal
-
-    async def end(self) -> None:
-        """Wait until everything before this is settled; nothing is committed after it."""
-        await self._reach_the_head(_Waiting(None))
 
     async def _reach_the_head(self, waiting: _Waiting) -> None:
         self._line.append(waiting)
@@ -85,15 +81,12 @@ class Grouping:
 
     def _group(self) -> tuple[list[_Waiting], list[Fresh]]:
         group: list[_Waiting] = []
-        batches: list[Fresh] = []
         size = 0
-        while self._line and (fresh := self._line[0].fresh) is not None:
-            size += len(fresh.blob)
-            if batches and size > self._most_bytes:
-                break
-            group.append(self._line.popleft())
-            batches.append(fresh)
-        return group, batches
+        while self._line and (not group or size + len(self._line[0].fresh.blob) <= self._most_bytes):
+            one = self._line.popleft()
+            size += len(one.fresh.blob)
+            group.append(one)
+        return group, [one.fresh for one in group]
 
     def _hand_over(self) -> None:
         self._led = bool(self._line)

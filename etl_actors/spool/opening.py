@@ -11,7 +11,6 @@ import sqlite3
 from pathlib import Path
 
 import structlog
-from msgspec.structs import replace
 
 from .connection import NAME, SCHEMA, create, opened, primary_code, sync_folder
 from .file import SpoolFile
@@ -105,10 +104,12 @@ def _compare(file: SpoolFile, commits: list[int], told: Place | None) -> None:
     # One alone at the very end may be what a power cut or a kill left of a commit that nobody was told of.
     if len(unread) > 1 or (unread and (ahead or told is None)):
         raise Damaged("the end of its log cannot be read")
-    if told is not None and ahead:
-        lost = told.last - file.place.last
-        file.mark(replace(file.place, last=told.last, damaged=max(file.place.damaged, told.damaged) + lost))
-        log.error("spool.batches_lost", lost=lost, reason="the end of the log is gone")
+    if told is None or (not ahead and told.removed <= file.place.removed):
+        return
+    # What was removed is not to come back, and what was acknowledged since is lost.
+    lost = max(0, told.last - max(file.place.last, told.removed))
+    file.catch_up(told, lost)
+    log.error("spool.batches_lost", lost=lost, reason="the end of the log is gone")
 
 
 def _place_after(left: list[Ruin], told: Place | None) -> Place:

@@ -50,9 +50,7 @@ class Log:
         for at in range(LOG_HEADER, LOG_HEADER + whole * _FRAME_SIZE, _FRAME_SIZE):
             with suppress(OSError, struct.error):
                 frames.append((*_FRAME.unpack(os.pread(descriptor, _FRAME.size, at)), at + _FRAME_HEADER))
-        # The salts of this generation are in the header and in its first frame; either may be what is damaged.
-        salts = Counter([os.pread(descriptor, 8, 16), *(salt for _, _, salt, _ in frames[:3])])
-        current = salts.most_common(1)[0][0]
+        current = _generation(os.pread(descriptor, LOG_HEADER, 0), [salt for _, _, salt, _ in frames])
         pending: dict[int, int] = {}
         for number, (page, commits, salt, place) in enumerate(frames, 1):
             if salt == current:
@@ -60,6 +58,21 @@ class Log:
                 if commits:
                     self.places.update(pending)
                     self.commits.append(number)
+
+
+def _generation(header: bytes, salts: list[bytes]) -> bytes:
+    """What marks the frames that belong together; those of an earlier use of the log lie behind them."""
+    if len(header) == LOG_HEADER:
+        order = ">" if header[3] & 1 else "<"
+        *words, first, second = struct.unpack(f"{order}6I", header[:24]) + struct.unpack(">2I", header[24:])
+        one = two = 0
+        for index in range(0, len(words), 2):
+            one = (one + words[index] + two) & 0xFFFFFFFF
+            two = (two + words[index + 1] + one) & 0xFFFFFFFF
+        if (one, two) == (first, second):
+            return header[16:24]
+    # The header is what is damaged. It is written anew before the first frame is, so that one is of this generation.
+    return Counter(salts[:3]).most_common(1)[0][0] if salts else b""
 
 
 class Pages:

@@ -41,6 +41,8 @@ class Spool:
         self._store = store
         self._thread = thread
         self._closed = False
+        self._appending = 0
+        self._settled = trio.Event()
         self._grouping = Grouping(self._commit, most_bytes=_GROUP_BYTES)
 
     async def append(self, batch: Batch) -> None:
@@ -49,10 +51,15 @@ class Spool:
         Batches come out in the order in which their appends began, if one waits for another. A cancelled append may
         have stored the batch; it stored it whole.
         """
-        large = estimated_size(batch) > _LARGE_BYTES
-        ready = await trio.to_thread.run_sync(fresh, batch) if large else fresh(batch)
         self._insist_on_open()
-        await self._grouping.add(ready)
+        self._appending += 1
+        try:
+            large = estimated_size(batch) > _LARGE_BYTES
+            await self._grouping.add(await trio.to_thread.run_sync(fresh, batch) if large else fresh(batch))
+        finally:
+            self._appending -= 1
+            if not self._appending:
+                self._settled.set()
 
     async def first(self, after: int = 0) -> Spooled | None:
         """The oldest batch that waits, of those above the sequence ``after``; None where none does.
@@ -91,11 +98,13 @@ class Spool:
         if not self._closed:
             self._closed = True
             with trio.CancelScope(shield=True):
-                await self._grouping.end()
+                if self._appending:
+                    self._settled = trio.Event()
+                    await self._settled.wait()
                 await trio.to_thread.run_sync(self._store.close, limiter=self._thread)
 
     async def _commit(self, batches: Sequence[Fresh]) -> tuple[int, str]:
-        # Without looking whether it is closed: what was in the line then is still stored.
+        # Without looking whether it is closed: what was under way then is still stored.
         return await trio.to_thread.run_sync(self._store.append, batches, limiter=self._thread)
 
     async def _ask(self, action: Callable[..., Answer], *arguments: object) -> Answer:
