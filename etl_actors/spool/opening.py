@@ -54,6 +54,7 @@ def open_files(
             left = ruins(folder)
             for ruin in left:
                 ruin.forget(file.place.removed)
+                ruin.spoilt = True  # as far as we know by now
             return file, left
     left = ruins(folder)
     create(folder, _place_after(left, told))
@@ -135,6 +136,6 @@ def _place_after(left: list[Ruin], told: Place | None) -> Place:
     lost = max(0, last - removed - waiting)
     if lost:
         log.error("spool.batches_lost", lost=lost, found=waiting, reason="a file is damaged")
-        for ruin in left[-1:]:
+        for ruin in left:
             ruin.spoilt = True
     return Place(removed=removed, last=last, damaged=max((place.damaged for place in known), default=0) + lost)

@@ -13,7 +13,6 @@ from .ballast import Ballast, room_on_disk
 from .pages import PAGE
 
 _LOOK_SECONDS = 10.0
-_LOOK_AGAIN_SECONDS = 1.0  # when it was full
 _LOG_LEAST, _LOG_MOST, _LOG_SHARE = 262_144, 4_194_304, 32
 
 
@@ -32,9 +31,9 @@ class Room:
         self.pages = 0
 
     def look(self, ruin_bytes: int, *, full: bool = False) -> bool:
-        """See what the disk has, if that was not done lately; returns whether it was. ``full``: there was no room."""
+        """See what the disk has, if that was not done lately or it was ``full``; returns whether it was done."""
         now = time.monotonic()
-        if now - self._looked_at < (_LOOK_AGAIN_SECONDS if full else _LOOK_SECONDS):
+        if not full and now - self._looked_at < _LOOK_SECONDS:
             return False
         self._looked_at = now
         self.disk_full = False

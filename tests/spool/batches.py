@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import random
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from uuid_utils.compat import uuid7
 
+from etl_actors.errors import SpoolFull
 from etl_actors.messages import Batch, Item
 from etl_actors.spool import Spool
 from tests.actors.parts import transformed
@@ -19,7 +20,7 @@ def batch(items: int = 20, *, noise: int = 0, connector_id: str = "one") -> Batc
         Item(coin_symbol=f"C{number}", quote_symbol="USDT", price=f"{number}.000123400", volume_24h="1234567.8900")
         for number in range(items)
     )
-    part = transformed(connector_id, rows, body=b'"' + random.randbytes(noise) + b'"')
+    part = transformed(connector_id, rows, body=b'"' + os.urandom(noise) + b'"')
     return Batch(batch_id=uuid7(), parts=(part,), left_by="size")
 
 
@@ -29,6 +30,18 @@ async def fill(spool: Spool, count: int, *, noise: int = 0) -> list[Batch]:
     for one in batches:
         await spool.append(one)
     return batches
+
+
+async def fill_to_the_brim(spool: Spool, *, noise: int) -> list[Batch]:
+    """Append until it is full; what is in it then."""
+    given: list[Batch] = []
+    while True:
+        one = batch(noise=noise)
+        try:
+            await spool.append(one)
+        except SpoolFull:
+            return given
+        given.append(one)
 
 
 async def waiting(spool: Spool) -> list[Batch]:
