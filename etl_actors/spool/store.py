@@ -30,7 +30,8 @@ from .translation import is_full, translated
 log = structlog.get_logger("spool")
 
 Answer = TypeVar("Answer")
-_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+# A single bit in its header makes a file read-only, and one that somebody moved away is so as well.
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_READONLY})
 
 
 class Store:
@@ -44,25 +45,19 @@ class Store:
             folder.chmod(0o700)
             self._room = Room(folder, max_bytes)
             self._witness = Witness(folder)
-            try:
-                self._open()
-            except (sqlite3.Error, OSError) as error:
-                if not is_full(error):
-                    raise
-                # There may be room for it in the ballast's place.
-                self._room.ballast.drop()
-                self._open()
+            self._is_open = False
+            self._open()
 
     def append(self, batches: Sequence[Fresh]) -> tuple[int, str]:
         """Store as many of them as there is room for, in their order; returns how many, and why not the rest."""
-        taken, refusal = self._fitting(batches)
+        taken, refusal = self._do(lambda: self._fitting(batches))
         if taken:
             try:
                 self._do(lambda: self._file.append(batches[:taken]))
             except SpoolFull as error:
                 self._room.disk_full = True
                 taken, refusal = 0, str(error)
-            self._see()
+        self._see()
         return taken, refusal
 
     def next(self, after: int) -> Record | None:
@@ -82,7 +77,9 @@ class Store:
 
     def has_room(self, size: int) -> bool:
         """Whether a batch of ``size`` bytes would be taken now."""
-        return self._refusal(pages_for(size), self._file.pages_in_use()) is None
+        room = self._do(lambda: self._refusal(pages_for(size), self._file.pages_in_use()) is None)
+        self._see()
+        return room
 
     def close(self) -> None:
         """Let go of the files."""
@@ -90,6 +87,7 @@ class Store:
         self._witness.close()
 
     def _close_files(self) -> None:
+        self._is_open = False
         with suppress(sqlite3.Error):
             self._file.close()
         for ruin in self._ruins:
@@ -97,15 +95,25 @@ class Store:
 
     def _open(self, *, damage: str | None = None) -> None:
         log_bytes, told = self._room.log_bytes, self._witness.read()
-        self._file, self._ruins = open_files(self._folder, log_bytes, told, damage=damage)
+        try:
+            self._file, self._ruins = open_files(self._folder, log_bytes, told, damage=damage)
+        except (sqlite3.Error, OSError) as error:
+            if not is_full(error):
+                raise
+            # There may be room for a new file in the ballast's place.
+            self._room.ballast.drop()
+            self._file, self._ruins = open_files(self._folder, log_bytes, told)
         self._room.look(self._ruin_bytes())
         self._finish()
         self._file.hold_below(self._room.pages)
+        self._is_open = True
         self._see()
 
     def _do(self, action: Callable[[], Answer], *, ballast: bool = False) -> Answer:
         """``action``, again after a damaged file was set aside, or after the ballast made room for it."""
         with translated():
+            if not self._is_open:
+                self._open()
             try:
                 return action()
             except sqlite3.DatabaseError as error:
@@ -138,10 +146,9 @@ class Store:
         return refusal
 
     def _look(self, *, full: bool = False) -> bool:
-        with translated():
-            looked = self._room.look(self._ruin_bytes(), full=full)
-            if looked:
-                self._file.hold_below(self._room.pages)
+        looked = self._room.look(self._ruin_bytes(), full=full)
+        if looked:
+            self._file.hold_below(self._room.pages)
         return looked
 
     def _next(self, after: int) -> Record | None:
@@ -201,13 +208,15 @@ class Store:
             place = self._file.place
             self._witness.tell(place)
             used = self._file.pages_in_use()
-            times = [ruin.oldest_written_at for ruin in self._ruins] or [self._file.oldest_written_at()]
+            times = [ruin.oldest_written_at for ruin in self._ruins]
+            with suppress(sqlite3.DatabaseError):  # damage is dealt with when the record is read
+                times.append(self._file.oldest_written_at())
             self.snapshot = Snapshot(
                 batches=place.batches + sum(len(ruin.waiting()) for ruin in self._ruins),
                 rows=place.rows + sum(ruin.rows for ruin in self._ruins),
                 bytes=used * PAGE + self._ruin_bytes(),
                 max_bytes=self._room.pages * PAGE + self._ruin_bytes(),
-                oldest_written_at=times[0],
+                oldest_written_at=times[0] if times else None,
                 damaged=place.damaged,
                 full=self._room.refusal(1, used) is not None,
             )

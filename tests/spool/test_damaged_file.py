@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import time
 from pathlib import Path
 
@@ -61,6 +62,21 @@ async def test_no_single_page_is_worth_more_than_its_rows(tmp_path: Path, page: 
         assert await drained(spool) == given
         assert spool.statistics().damaged == 0
     assert set_aside(tmp_path) == []
+
+
+async def test_no_bit_of_the_header_costs_a_batch(tmp_path: Path) -> None:
+    """Whatever SQLite then thinks of the file."""
+    given = await made(tmp_path / "made", count=5)
+    for place in range(100):
+        folder = tmp_path / str(place)
+        shutil.copytree(tmp_path / "made", folder)
+        content = bytearray(spool_file(folder).read_bytes())
+        content[place] ^= 1 << place % 8
+        spool_file(folder).write_bytes(content)
+        async with open_spool(folder, max_bytes=ROOM) as spool:
+            more = await fill(spool, 1)
+            assert await drained(spool) == given + more
+            assert spool.statistics().damaged == 0
 
 
 async def test_it_is_drained_further_by_the_next_process(tmp_path: Path) -> None:
@@ -135,6 +151,17 @@ async def test_a_folder_that_cannot_be_used_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(SpoolUnavailable, match="cannot be used"):
         async with open_spool(tmp_path, max_bytes=ROOM):
             pass
+
+
+async def test_only_one_process_has_it_open(tmp_path: Path) -> None:
+    """A second one is told, and takes nothing from the first."""
+    async with open_spool(tmp_path, max_bytes=ROOM) as spool:
+        given = await fill(spool, 2)
+        with pytest.raises(SpoolUnavailable, match="locked"):
+            async with open_spool(tmp_path, max_bytes=ROOM):
+                pass
+        given += await fill(spool, 1)
+        assert await drained(spool) == given
 
 
 async def test_a_file_that_was_half_made_is_no_hindrance(tmp_path: Path) -> None:
