@@ -34,8 +34,8 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 class ItemRow(Struct, frozen=True, kw_only=True, gc=False):
     """One coin or pair as a connector reported it at one moment."""
 
-    # What is Raw is JSON text already.
-    id: int
+    # What is Raw is JSON text already. What is not stored yet has no id.
+    id: int | None
     connector_id: str
     api_name: str
     exchange: str | None
@@ -84,7 +84,14 @@ def iso_time(moment: datetime) -> str:
 
 
 def item_row(
-    item: Item, *, row_id: int, connector_id: str, api_name: str, exchange: str, timestamp: str, response_time_ms: int
+    item: Item,
+    *,
+    row_id: int | None,
+    connector_id: str,
+    api_name: str,
+    exchange: str,
+    timestamp: str,
+    response_time_ms: int,
 ) -> ItemRow:
     """The row that :class:`~etl_actors.messages.Item` becomes."""
     return ItemRow(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol
+from uuid import UUID
 
 import trio
 from trio.lowlevel import ParkingLot
@@ -35,6 +36,7 @@ class Feed(Protocol):
     def take_in(self, wanted: Wanted) -> None: ...
     def let_go(self, wanted: Wanted) -> None: ...
     async def page(self, after: int) -> Sequence[Event]: ...
+    def unstored_number(self, event_id: UUID) -> int | None: ...
 
 
 class Outlet(Protocol):
@@ -262,7 +264,7 @@ class Subscriber:
         missing = event.offset - self._place.offset - 1
         if missing > 0:
             self.reply_nowait(dropped_notice(missing, self._place.offset + 1, event.offset - 1))
-        taken = self._place.take(event, Parcels(event))
+        taken = self._place.take(event, Parcels(event), self._feed.unstored_number(event.event_id))
         if taken is not None:
             self._queue.put(*taken)
             self._wake()
