@@ -29,7 +29,7 @@ from .loader_backlog import Backlog
 log = structlog.get_logger("loader")
 
 # How long a batch is tried before it is put on disk, and how long one waits whom neither takes.
-PATIENCE_SECONDS = 2.0
+PATIENCE_SECONDS = 1.0
 NEITHER_SECONDS = 0.5
 
 
@@ -201,13 +201,14 @@ class Loader:
 
     async def _write_stubbornly(self, batch: Batch, patience: float) -> tuple[Event, ...] | None:
         """Its events; None when the database took nothing for so long."""
-        pause = 0.1
+        pause, reason = 0.1, f"it did not answer within {patience:g} s"
         with trio.move_on_after(patience):
             while True:
                 try:
                     events = await self._writer.write(batch)
                 except StorageUnavailable as error:
-                    self._lost_storage(str(error))
+                    reason = str(error)
+                    self._lost_storage(reason)
                 else:
                     if self._last_error is not None:
                         log.info("loader.storage_found")
@@ -215,7 +216,7 @@ class Loader:
                     return events
                 await trio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - spreads retries, keeps no secret
                 pause = min(pause * 2, 2.0)
-        self._lost_storage(f"it did not answer within {patience:g} s")
+        self._lost_storage(reason)
         return None
 
     def _lost_storage(self, reason: str) -> None:

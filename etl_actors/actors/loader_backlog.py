@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
@@ -36,7 +37,7 @@ class Spool(Protocol):
     """A durable queue. ``append`` returns when a batch is on disk; may raise SpoolFull and SpoolUnavailable."""
 
     async def append(self, batch: Batch) -> None: ...
-    async def first(self) -> Spooled | None: ...
+    async def first(self, after: int = 0, /) -> Spooled | None: ...
     async def remove(self, sequence: int) -> None: ...
     def statistics(self) -> SpoolStatistics: ...
 
@@ -88,22 +89,31 @@ class Backlog:
         while True:
             await self._filled.wait()
             try:
-                await self._drain_one(store)
+                await self._drain(store)
             except SpoolUnavailable as error:
                 if self.trouble is None:
                     log.error("loader.spool_cannot_be_read", error=str(error))
                 self.trouble = str(error)
                 await trio.sleep(RETRY_SECONDS)
 
-    async def _drain_one(self, store: Callable[[Batch], Awaitable[None]]) -> None:
-        spooled = await self._spool.first()
-        if spooled is None:
-            async with self._turn:
-                # Somebody may have got in line since.
-                if await self._spool.first() is None:
-                    self._filled = trio.Event()
-                    self._emptied.set()
-                    log.info("loader.spool_empty")
-            return
-        await store(spooled.batch)
-        await self._spool.remove(spooled.sequence)
+    async def _drain(self, store: Callable[[Batch], Awaitable[None]]) -> None:
+        """Until nothing waits. The next batch is read while the one before it is stored."""
+        following = await self._spool.first()
+        while (spooled := following) is not None:
+
+            async def read_ahead(after: int = spooled.sequence) -> None:
+                nonlocal following
+                following = None
+                with suppress(SpoolUnavailable):  # which is met again below
+                    following = await self._spool.first(after)
+
+            async with trio.open_nursery() as beside:
+                beside.start_soon(read_ahead)
+                await store(spooled.batch)
+            await self._spool.remove(spooled.sequence)
+        async with self._turn:
+            # Somebody may have got in line since.
+            if await self._spool.first() is None:
+                self._filled = trio.Event()
+                self._emptied.set()
+                log.info("loader.spool_empty")
