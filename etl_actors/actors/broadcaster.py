@@ -6,7 +6,7 @@ missed from the newest events, which are kept here, or from the log, and joins w
 between commit and here) is seen as a hole, and everybody reads it from the log.
 
 While the database is away events come without an offset and leave so; when they are stored, who was sent them is told
-their offsets, and everybody else is sent them (``fan_out_unstored.py``).
+their offsets, and everybody else is sent them (``handout.py``).
 """
 
 from __future__ import annotations
@@ -22,13 +22,12 @@ from msgspec import Struct
 
 from ..errors import StorageUnavailable
 from ..messages import Event, Loaded, Unstored
-from .fan_out import FanOut
-from .fan_out_parcel import Parcel, Parcels
+from .fan_out_parcel import Parcel
 from .fan_out_recent import RecentEvents
-from .fan_out_unstored import SentUnstored, stored_notices
+from .handout import Handout
 from .subscriber import Subscriber
 from .subscription import CLOSE_GOING_AWAY, CLOSE_TRY_AGAIN_LATER
-from .subscription_place import Wanted, merged
+from .subscription_place import Wanted
 
 log = structlog.get_logger("broadcaster")
 
@@ -99,10 +98,7 @@ class Broadcaster:
         self._history = history
         self._recent = RecentEvents(recent_bytes)
         self._subscribers: set[Subscriber] = set()
-        self._stirred: dict[Subscriber, None] = {}  # offered something that has not left
-        self._index: FanOut[Wanted] = FanOut()
-        self._unstored = SentUnstored()
-        self._stored: dict[Subscriber, list[tuple[UUID, int]]] = {}  # to be told the offsets of these events
+        self._handout = Handout()
         self._events = self._too_slow = self._dropped = 0
         self._pages = trio.Semaphore(PAGES_AT_ONCE)
         self._trouble = False
@@ -171,29 +167,25 @@ class Broadcaster:
 
     def take_in(self, wanted: Wanted) -> None:
         """A subscription that is live."""
-        self._index.add(wanted.filter, wanted)
-        wanted.heard.begin(self._unstored.count)
+        self._handout.take_in(wanted)
 
     def let_go(self, wanted: Wanted) -> None:
         """One that is not, any more."""
-        self._index.remove(wanted.filter, wanted)
-        wanted.heard.end(self._unstored.count)
+        self._handout.let_go(wanted)
 
     def unstored_number(self, event_id: UUID) -> int | None:
         """Which of the events that were sent without an offset it was, if it was one of those that are remembered."""
-        return self._unstored.number_of(event_id)
+        return self._handout.unstored_number(event_id)
 
     def publish_nowait(self, event: Event | Unstored) -> None:
         """Hand an event to everybody who wants it. One who is too far behind is let go."""
         self._publish(event)
-        self._tell_stored()
-        self._let_leave(len(self._stirred))
+        self._let_leave()
 
     def _publish(self, event: Event | Unstored) -> None:
         if isinstance(event, Unstored):
             self._events += 1
-            self._unstored.note(event.event_id)
-            self._hand_out(event, None)
+            self._handout.offer_unstored(event)
             return
         if event.offset <= self._head:
             return  # published before the broadcaster was restarted, or read from the log by everybody
@@ -203,15 +195,14 @@ class Broadcaster:
         self._events += 1
         self._head = event.offset
         self._recent.add(event)
-        self._hand_out(event, self._unstored.number_of(event.event_id))
+        self._handout.offer_event(event)
 
     def announce_nowait(self, text: bytes) -> int:
         """Offer something that is no event of the log to every subscriber; returns to how many."""
         parcel = Parcel(text)
         for subscriber in self._subscribers:
-            subscriber.offer_nowait(parcel)
-            self._stirred[subscriber] = None
-        self._let_leave(len(self._stirred))
+            self._handout.offer(subscriber, parcel)
+        self._let_leave()
         return len(self._subscribers)
 
     async def run(self, loaded_receive: trio.MemoryReceiveChannel[Loaded]) -> None:
@@ -230,20 +221,17 @@ class Broadcaster:
 
     async def _flush(self) -> None:
         """Let leave what was offered, with turns for others in between."""
-        self._tell_stored()
         await trio.lowlevel.checkpoint()
-        while self._stirred:
+        while self._handout.is_due:
             slice_end = trio.current_time() + SLICE_SECONDS
-            while self._stirred and trio.current_time() < slice_end:
+            while self._handout.is_due and trio.current_time() < slice_end:
                 self._let_leave(FLUSHED_AT_ONCE)
             await trio.lowlevel.checkpoint()
 
-    def _let_leave(self, many: int) -> None:
+    def _let_leave(self, many: int | None = None) -> None:
         """Let leave what so many subscribers were offered; who reads too slowly is let go."""
-        for _ in range(min(many, len(self._stirred))):
-            subscriber, _ = self._stirred.popitem()
-            subscriber.flush_nowait()
-            if subscriber.closing is not None and subscriber in self._subscribers:
+        for subscriber in self._handout.leave(many):
+            if subscriber in self._subscribers and subscriber.closing is not None:
                 self._too_slow += subscriber.closing.code == CLOSE_TRY_AGAIN_LATER
                 self._dismiss(subscriber)
 
@@ -251,50 +239,6 @@ class Broadcaster:
         """End every subscription: the service stops."""
         for subscriber in self._subscribers:
             subscriber.close_nowait(CLOSE_GOING_AWAY, "the service stops")
-
-    def _hand_out(self, event: Event | Unstored, number: int | None) -> None:
-        """To everybody who wants it; who was sent it as the ``number``-th without an offset is to be told that now."""
-        parcels = Parcels(event)
-        several: dict[Subscriber, list[Wanted]] = {}
-        for parcel, members in self._index.matches(event, parcels):
-            for wanted in members:
-                subscriber: Subscriber = wanted.owner
-                if event.offset is not None and event.offset <= wanted.after:
-                    continue
-                if subscriber.has_several:
-                    several.setdefault(subscriber, []).append(wanted)
-                elif number is not None and wanted.heard.has(number):
-                    self._note_stored(subscriber, event)
-                else:
-                    subscriber.offer_nowait(parcel, wanted.suffix)
-                    self._stirred[subscriber] = None
-        for subscriber, hits in several.items():
-            hand = merged(parcels, [one for one in subscriber.subscriptions if one in hits])
-            if hand is None:
-                continue
-            if number is not None and any(one.heard.has(number) for one in hits):
-                self._note_stored(subscriber, event)
-            else:
-                subscriber.offer_nowait(*hand)
-                self._stirred[subscriber] = None
-
-    def _note_stored(self, subscriber: Subscriber, event: Event | Unstored) -> None:
-        assert event.offset is not None
-        self._stored.setdefault(subscriber, []).append((event.event_id, event.offset))
-
-    def _tell_stored(self) -> None:
-        """Offer the notices that are due; those who were sent the same share the bytes."""
-        if not self._stored:
-            return
-        made: dict[tuple[tuple[UUID, int], ...], list[Parcel]] = {}
-        for subscriber, stored in self._stored.items():
-            told = tuple(stored)
-            if told not in made:
-                made[told] = [Parcel(notice) for notice in stored_notices(told)]
-            for parcel in made[told]:
-                subscriber.offer_nowait(parcel)
-            self._stirred[subscriber] = None
-        self._stored.clear()
 
     def _dismiss(self, subscriber: Subscriber) -> None:
         if subscriber in self._subscribers:
