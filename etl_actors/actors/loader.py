@@ -28,8 +28,10 @@ from .loader_backlog import Backlog
 
 log = structlog.get_logger("loader")
 
-# How long a batch is tried before it is put on disk, and how long one waits whom neither takes.
+# How long a batch is tried before it is put on disk: where the database says no, and where it says nothing, which may
+# only mean that it is slow. And how long one waits whom neither takes.
 PATIENCE_SECONDS = 1.0
+SILENCE_SECONDS = 5.0
 NEITHER_SECONDS = 0.5
 
 
@@ -155,7 +157,7 @@ class Loader:
 
     async def _load(self, batch: Batch, loaded_send: trio.MemorySendChannel[Loaded]) -> None:
         """Commit a batch that waited on disk."""
-        await self._commit(batch, loaded_send, self._load, patience=math.inf, waited=True)
+        await self._commit(batch, loaded_send, self._load, waited=True)
 
     async def _commit(
         self,
@@ -163,15 +165,12 @@ class Loader:
         loaded_send: trio.MemorySendChannel[Loaded],
         retry: Callable[[Batch, trio.MemorySendChannel[Loaded]], Awaitable[None]],
         *,
-        patience: float | None = None,
         waited: bool = False,
     ) -> bool:
         """Whether ``batch`` is stored, as far as it ever can be. What is to be tried otherwise goes to ``retry``."""
         started = trio.current_time()
-        if patience is None:
-            patience = math.inf if self._backlog is None else PATIENCE_SECONDS
         try:
-            events = await self._write_stubbornly(batch, patience)
+            events = await self._write_stubbornly(batch, patient=waited or self._backlog is None)
         except EpochLost as error:
             kept = self._without_lost(batch, error.connector_ids, waited=waited)
             if kept is not None:
@@ -199,10 +198,10 @@ class Loader:
         )
         return True
 
-    async def _write_stubbornly(self, batch: Batch, patience: float) -> tuple[Event, ...] | None:
-        """Its events; None when the database took nothing for so long."""
-        pause, reason = 0.1, f"it did not answer within {patience:g} s"
-        with trio.move_on_after(patience):
+    async def _write_stubbornly(self, batch: Batch, *, patient: bool) -> tuple[Event, ...] | None:
+        """Its events; None when the database took nothing and we are not ``patient``."""
+        started, pause, reason = trio.current_time(), 0.1, f"it said nothing for {SILENCE_SECONDS:g} s"
+        with trio.CancelScope(deadline=math.inf if patient else started + SILENCE_SECONDS) as trying:
             while True:
                 try:
                     events = await self._writer.write(batch)
@@ -214,6 +213,8 @@ class Loader:
                         log.info("loader.storage_found")
                     self._last_error = None
                     return events
+                if not patient:
+                    trying.deadline = min(trying.deadline, started + PATIENCE_SECONDS)
                 await trio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - spreads retries, keeps no secret
                 pause = min(pause * 2, 2.0)
         self._lost_storage(reason)

@@ -113,8 +113,9 @@ class BatchWriter:
             now,
         )
         async with connection.pipeline():
-            cursor = await connection.execute("SELECT finish_batch(%s, %s, %s, %s, %s)", arguments)
-            await connection.execute("COMMIT")
+            # Not prepared: where the fence refuses, the server skips what follows, and psycopg would not know.
+            cursor = await connection.execute("SELECT finish_batch(%s, %s, %s, %s, %s)", arguments, prepare=False)
+            await connection.execute("COMMIT", prepare=False)
         row = await cursor.fetchone()
         assert row is not None
         return int(row[0])
