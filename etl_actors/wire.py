@@ -145,8 +145,12 @@ def around_items(encoded: bytes, pieces: Iterable[bytes]) -> tuple[bytes, bytes]
 
 
 def encode_message(message: bytes, *, offset: int | None, event_id: UUID, timestamp: datetime) -> bytes:
-    """An application message of a client, a JSON object, with its place in the log added."""
+    """An application message of a client, a JSON object, with its place in the log added.
+
+    It has no ``subs`` of its own: each subscriber is told there for which of its subscriptions it comes.
+    """
     said = msgspec.json.decode(message, type=dict[str, Raw])
+    said.pop("subs", None)
     said |= {
         "offset": Raw(_encode(offset)),
         "id": Raw(_encode(str(event_id))),

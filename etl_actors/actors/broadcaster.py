@@ -102,6 +102,7 @@ class Broadcaster:
         self._events = self._too_slow = self._dropped = 0
         self._pages = trio.Semaphore(PAGES_AT_ONCE)
         self._trouble = False
+        self._moved = trio.lowlevel.ParkingLot()
 
     @property
     def head(self) -> int:
@@ -196,6 +197,13 @@ class Broadcaster:
         self._head = event.offset
         self._recent.add(event)
         self._handout.offer_event(event)
+        if self._moved:
+            self._moved.unpark_all()
+
+    async def wait_published(self, offset: int) -> None:
+        """Until everything up to ``offset`` was handed out."""
+        while self._head < offset:
+            await self._moved.park()
 
     def announce_nowait(self, text: bytes) -> int:
         """Offer something that is no event of the log to every subscriber; returns to how many."""

@@ -60,6 +60,8 @@ class Handout:
                 self._stored.setdefault(subscriber, []).append((event.event_id, event.offset))
             else:
                 self.offer(subscriber, parcel, suffix)
+                if not event.connector_id:
+                    subscriber.note_message(event.offset)
 
     def leave(self, many: int | None = None) -> list[Subscriber]:
         """Let leave what ``many`` subscribers were offered (None: all of them); returns those that are to be let go."""
