@@ -22,8 +22,8 @@ The rooms, from the top down; imports point down only, and the wings do not know
   clients say to each other; ``factory`` makes the actors that read providers
 - ``pipeline``: the drawing: which channel leads where, what runs, how it stops
 - the wings: ``actors`` (who does what when), ``sources`` (how a provider is read), ``transforms`` (how answers become
-  items), ``files`` (what people upload), ``storage`` (all that knows PostgreSQL), ``web`` (all that knows HTTP to
-  clients), ``sandbox`` (an exchange to try everything with), ``supervisor`` (restarts)
+  items), ``files`` (what people upload), ``storage`` (all that knows PostgreSQL), ``spool`` (what waits on disk),
+  ``web`` (all that knows HTTP to clients), ``sandbox`` (an exchange to try everything with), ``supervisor`` (restarts)
 - ``client``: a running service, from outside: the Python classes, and what the commands ``load`` and ``export`` share
 - ``vault``: secrets at rest
 - ``keys``: what a key of this service is and what it may do

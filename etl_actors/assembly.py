@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from .actors.broadcaster import Broadcaster
 from .actors.janitor import Janitor
 from .actors.loader import Loader
+from .actors.loader_backlog import Backlog
 from .actors.surveyor import Pairs, Surveyor
 from .actors.transformer import Transformer
 from .compiling import Compiled
@@ -31,6 +32,7 @@ from .roster_keeping import Keeper, Keys
 from .settings import Configuration
 from .side_door import SideDoor
 from .sources.targets import target_mistake
+from .spool import Spool
 from .storage.opening import Storage
 from .transforms.documents import encode_json
 from .transforms.symbols import SymbolTable, shipped_snapshot
@@ -67,12 +69,13 @@ def assemble(
     stream: UUID,
     head: int,
     files: FileDesk,
+    spool: Spool,
 ) -> Assembly:
     """All actors, joined. ``tables`` are those that ``compiled`` holds; ``kept`` are the connectors made over REST;
-    ``stream`` is whose history the log is, ``head`` where it ends now.
+    ``stream`` is whose history the log is, ``head`` where it ends now; batches wait for the database in ``spool``.
     """
     service = configuration.service
-    ledger = Ledger()
+    ledger, backlog = Ledger(), Backlog(spool)
     transformer = Transformer(
         compiled.mappings.__getitem__,
         encode_json,
@@ -86,6 +89,7 @@ def assemble(
         tables=tables,
         mappings=compiled.mappings,
         unmapped=transformer.unmapped,
+        backlog=backlog,
     )
     entries = _with_actors([*written_entries(configuration), *kept], factory)
     surveyors = {
@@ -109,6 +113,7 @@ def assemble(
         max_batch_age_seconds=service.loader.max_batch_age_seconds,
         on_epoch_lost=lambda lost: crew.drop_nowait(roster.reading_under(lost)),
         ledger=ledger,
+        backlog=backlog,
     )
     crew = Crew(
         ledger,

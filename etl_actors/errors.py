@@ -4,6 +4,7 @@
 ``ServiceFailed``: nobody can mend it from here; one sentence, exit 1.
 ``RequestFailed``, ``FileNotWritten``: a command or a class that talks to a running service did not get what it wanted.
 ``StorageUnavailable``: wait and try again; nothing is wrong with the data.
+``SpoolFull``, ``SpoolUnavailable``: no batch can be kept on disk now; hold on to it, and read nothing more meanwhile.
 ``PollFailed`` and its children: expected trouble with a provider; data for the connector, never a crash.
 ``ConnectorChangeRefused`` and its children: the caller who wants to change a connector can mend it.
 ``PayloadRefused``: this payload cannot be mapped; keep it raw, with the reason.
@@ -73,6 +74,14 @@ class StorageBusy(StorageUnavailable):
 
 class OutcomeUnknown(StorageUnavailable):
     """PostgreSQL was lost during a COMMIT: what was to be stored may be, or may not."""
+
+
+class SpoolFull(EtlActorsError):
+    """The spool on disk takes no more now, and nothing of what was to be appended is in it. The text says why."""
+
+
+class SpoolUnavailable(EtlActorsError):
+    """The disk under the spool does not do what is asked; whether a batch that was to be appended is kept is open."""
 
 
 class StorageRefused(EtlActorsError):

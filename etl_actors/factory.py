@@ -14,13 +14,15 @@ import httpx
 from msgspec import Struct
 
 from .actors.connector import ConnectorActor
-from .actors.connector_needs import Unlimited
+from .actors.connector_needs import Claiming, Unlimited
+from .actors.loader_backlog import Backlog
 from .actors.order_books import MAX_BOOKS, OrderBooks
 from .actors.socket_connector import SocketConnectorActor
 from .actors.socket_sequence import Numbers
 from .actors.surveyor import Pairs, Surveyor
-from .errors import ConfigError
+from .errors import ConfigError, StorageUnavailable
 from .ledger import Ledger
+from .messages import Claim
 from .settings import Configuration, ConnectorSettings, SymbolSettings
 from .sources.backoff import Backoff
 from .sources.guard import AddressGuard
@@ -47,7 +49,8 @@ class Clients(Struct, frozen=True):
 
 class ActorFactory:
     """Makes actors of one configuration. ``mappings`` holds the mapping in force of every connector, by id;
-    ``unmapped(connector_id)`` says why nothing of its newest answer could be mapped.
+    ``unmapped(connector_id)`` says why nothing of its newest answer could be mapped; ``backlog`` is what waits on disk
+    to be loaded.
     """
 
     def __init__(
@@ -60,7 +63,9 @@ class ActorFactory:
         tables: dict[str, SymbolTable],
         mappings: dict[str, ItemMapping],
         unmapped: Callable[[str], str | None] = lambda connector_id: None,
+        backlog: Backlog | None = None,
     ) -> None:
+        self._backlog = backlog
         self._configuration = configuration
         self._storage = storage
         self._clients = clients
@@ -104,7 +109,7 @@ class ActorFactory:
                 self.socket_source(connector, trusted=trusted),
                 mapping,
                 decode=self.decode,
-                claim=self._storage.claims.claim,
+                claim=self._claim_for(connector),
                 backoff=Backoff(),
                 limit=self._limit(connector),
                 ledger=self._ledger,
@@ -119,7 +124,7 @@ class ActorFactory:
             connector,
             self.source(connector, trusted=trusted),
             decode=self.decode,
-            claim=self._storage.claims.claim,
+            claim=self._claim_for(connector),
             backoff=Backoff(),
             inspector=mapping,
             limit=self._limit(connector),
@@ -128,6 +133,17 @@ class ActorFactory:
             stagger_seconds=stagger_seconds,
             unmapped=self.unmapped,
         )
+
+    def _claim_for(self, connector: ConnectorSettings) -> Claiming:
+        """How it is claimed. One that goes on where it was has to know that first, and part of it may wait on disk."""
+
+        async def claim(connector_id: str) -> Claim:
+            if goes_on and self._backlog is not None and self._backlog.is_waiting:
+                raise StorageUnavailable("what was read before waits on disk, and is loaded first")
+            return await self._storage.claims.claim(connector_id)
+
+        goes_on = connector.cursor is not None or connector.sequence is not None
+        return claim
 
     def socket_source(self, connector: ConnectorSettings, *, trusted: bool) -> WebSocketSource:
         """What follows the provider."""

@@ -1,8 +1,8 @@
 """What was accepted and is not settled yet.
 
-An extraction is *accepted* when its connector hands it on, and *settled* when the loader has stored it, kept it as
-rejected, or learned that it belongs to somebody else. Who must not act before that (a connector is deleted, a caller
-waits for what it extracted) waits here; nothing travels back through the channels.
+An extraction is *accepted* when its connector hands it on, and *settled* when the loader has stored it, put it on disk
+until it can be stored, kept it as rejected, or learned that it belongs to somebody else. Who must not act before that
+(a connector is deleted, a caller waits for what it extracted) waits here; nothing travels back through the channels.
 """
 
 from __future__ import annotations
@@ -11,23 +11,34 @@ from uuid import UUID
 
 import trio
 
+from .errors import StorageUnavailable
 from .messages import Event
 
 
 class Settlement:
-    """The end of one extraction: ``event`` is its entry in the log, None when it got none."""
+    """The end of one extraction: ``event`` is its entry in the log, None when it got none.
 
-    __slots__ = ("_settled", "connector_id", "event")
+    ``refusal`` says why it was not taken after all, where it was not.
+    """
+
+    __slots__ = ("_settled", "connector_id", "event", "refusal")
 
     def __init__(self, connector_id: str) -> None:
         self.connector_id = connector_id
         self.event: Event | None = None
+        self.refusal: str | None = None
         self._settled = trio.Event()
 
     async def wait(self) -> Event | None:
-        """Until it is settled."""
+        """Until it is settled. Raises :class:`StorageUnavailable` when it was refused."""
         await self._settled.wait()
+        if self.refusal is not None:
+            raise StorageUnavailable(self.refusal)
         return self.event
+
+    async def wait_over(self) -> None:
+        """Until it is settled or refused."""
+        await self._settled.wait()
 
     def settle(self, event: Event | None) -> None:
         """It is settled with ``event``."""
@@ -56,6 +67,13 @@ class Ledger:
         if settlement is not None:
             settlement.settle(event)
 
+    def refuse(self, extraction_id: UUID, reason: str) -> None:
+        """Nothing is kept of it now, and whoever waits for it is told why."""
+        settlement = self._open.pop(extraction_id, None)
+        if settlement is not None:
+            settlement.refusal = reason
+            settlement.settle(None)
+
     def under_way(self, connector_id: str) -> int:
         """How many of a connector are not settled."""
         return sum(one.connector_id == connector_id for one in self._open.values())
@@ -63,4 +81,4 @@ class Ledger:
     async def wait_settled(self, connector_id: str) -> None:
         """Until nothing of this connector, accepted by now, is under way."""
         for settlement in [one for one in self._open.values() if one.connector_id == connector_id]:
-            await settlement.wait()
+            await settlement.wait_over()

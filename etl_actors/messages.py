@@ -206,14 +206,13 @@ class Batch(Struct, frozen=True, kw_only=True):
         return sum(part.rows for part in self.parts)
 
 
-class Event(Struct, frozen=True, kw_only=True):
-    """One entry of the log, as it leaves on ``/ws``: ``encoded`` is the whole JSON text, made once for everybody.
+class Occurrence(Struct, frozen=True, kw_only=True):
+    """Something that subscribers hear of: ``encoded`` is the whole JSON text, made once for everybody.
 
     Of a ``price_update``, ``items`` are its items one by one, each as ``(symbol in upper case, its JSON text)``, for
     whoever wants some of them only.
     """
 
-    offset: int
     event_id: UUID
     type: str
     connector_id: str
@@ -222,10 +221,24 @@ class Event(Struct, frozen=True, kw_only=True):
     items: tuple[tuple[str, bytes], ...] = ()
 
 
-class Loaded(Struct, frozen=True, kw_only=True):
-    """A batch that is committed: its events in the order of their offsets."""
+class Event(Occurrence, frozen=True, kw_only=True):
+    """One entry of the log, as it leaves on ``/ws``."""
 
-    events: tuple[Event, ...]
+    offset: int
+
+
+class Unstored(Occurrence, frozen=True, kw_only=True):
+    """What will be an entry of the log under the same ``event_id``; until it can be stored it has no offset."""
+
+    offset: None = None
+
+
+class Loaded(Struct, frozen=True, kw_only=True):
+    """A batch that is safe. One that is committed brings its events in the order of their offsets; one that waits on
+    disk for the database brings them without.
+    """
+
+    events: tuple[Event | Unstored, ...]
 
 
 FileKind = Literal["upload", "processed"]

@@ -8,8 +8,8 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -21,13 +21,14 @@ from . import __version__
 from .assembly import Assembly, assemble, shipped_tables, use_stored_pairs
 from .compiling import compile_expressions
 from .doors import open_doors
-from .errors import EtlActorsError, ServiceFailed
+from .errors import EtlActorsError, ServiceFailed, SpoolFull, SpoolUnavailable
 from .factory import Clients
 from .files.desk import FileDesk
 from .keeping import open_kept
 from .progress import Progress, progress
 from .settings import Configuration, ServiceSettings
 from .sources.exchange import open_client, open_guarded_client
+from .spool import Spool, open_spool
 from .status import StatusBoard, Watch
 from .storage.opening import Storage, open_storage
 from .supervisor import OURS, Supervised
@@ -104,6 +105,7 @@ async def serve(
             ) as storage,
             open_client(settings.upstream, __version__) as trusted,
             _open_guarded(settings) as guarded,
+            _open_spool(settings, data_dir) as spool,
         ):
             keys, kept = await open_kept(storage, configuration, data_dir, environment)
             stored = await storage.reader.symbol_tables()
@@ -122,9 +124,10 @@ async def serve(
                 stream=stream,
                 head=head,
                 files=files,
+                spool=spool,
             )
             doors = await open_doors(settings, storage.keys, first_key, host=host, data_dir=data_dir)
-            statuses = _status_board(storage, assembly, doors.doorkeeper)
+            statuses = _status_board(storage, spool, assembly, doors.doorkeeper)
             app = create_app(
                 reader=storage.reader,
                 statuses=statuses,
@@ -165,7 +168,16 @@ def _open_guarded(settings: ServiceSettings) -> AbstractAsyncContextManager[http
     return opening(settings.upstream, __version__)
 
 
-def _status_board(storage: Storage, assembly: Assembly, watch: Watch) -> StatusBoard:
+@asynccontextmanager
+async def _open_spool(settings: ServiceSettings, data_dir: Path) -> AsyncIterator[Spool]:
+    try:
+        async with open_spool(data_dir, max_bytes=settings.spool.max_bytes) as spool:
+            yield spool
+    except (SpoolFull, SpoolUnavailable) as error:
+        raise ServiceFailed(f"the spool in {data_dir} cannot be used: {error}") from error
+
+
+def _status_board(storage: Storage, spool: Spool, assembly: Assembly, watch: Watch) -> StatusBoard:
     return StatusBoard(
         roster=assembly.roster,
         pipeline=assembly.pipeline,
@@ -176,6 +188,7 @@ def _status_board(storage: Storage, assembly: Assembly, watch: Watch) -> StatusB
         surveyors=assembly.surveyors,
         watch=watch,
         database=storage.statistics,
+        spool=spool.statistics,
         version=__version__,
     )
 

@@ -21,6 +21,7 @@ from .actors.transformer import Transformer
 from .pipeline import Pipeline
 from .roster_entry import Entry
 from .settings.disclosure import shown_document
+from .spool import SpoolStatistics
 from .wire import iso_time
 
 STATES = ("running", "throttled", "failing", "paused", "stopped")
@@ -55,6 +56,7 @@ class StatusBoard:
         surveyors: tuple[Surveyor, ...],
         watch: Watch,
         database: Callable[[], dict[str, Any]],
+        spool: Callable[[], SpoolStatistics],
         version: str,
     ) -> None:
         self._roster = roster
@@ -66,6 +68,7 @@ class StatusBoard:
         self._surveyors = surveyors
         self._watch = watch
         self._database = database
+        self._spool = spool
         self._version = version
         self._started = trio.current_time()
         self._started_at = datetime.now(UTC)
@@ -90,7 +93,7 @@ class StatusBoard:
                 "last_error": self._watch.trouble or self._loader.statistics().last_error,
                 "retention": msgspec.to_builtins(self._janitor.statistics()),
             },
-            "spool": None,
+            "spool": msgspec.to_builtins(self._spool()),
             "subscribers": msgspec.to_builtins(self._broadcaster.statistics()),
             "symbols": {one.source_id: msgspec.to_builtins(one.statistics()) for one in self._surveyors},
         }

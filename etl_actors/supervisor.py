@@ -106,6 +106,9 @@ class Supervised:
         return self._draw(0.0, longest)
 
     def _note(self, error: Exception) -> None:
-        self._last_error = f"{type(error).__name__}: {error}"
+        first: BaseException = error
+        while isinstance(first, BaseExceptionGroup):  # what a nursery makes of what happened in it
+            first = first.exceptions[0]
+        self._last_error = f"{type(first).__name__}: {first}"
         self._last_error_at = datetime.now(UTC)
         log.error("actor.crashed", actor=self.name, error=self._last_error, exc_info=error)

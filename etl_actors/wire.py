@@ -34,8 +34,8 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 class ItemRow(Struct, frozen=True, kw_only=True, gc=False):
     """One coin or pair as a connector reported it at one moment."""
 
-    # What is Raw is JSON text already.
-    id: int
+    # What is Raw is JSON text already. What is not stored yet has no id.
+    id: int | None
     connector_id: str
     api_name: str
     exchange: str | None
@@ -84,7 +84,14 @@ def iso_time(moment: datetime) -> str:
 
 
 def item_row(
-    item: Item, *, row_id: int, connector_id: str, api_name: str, exchange: str, timestamp: str, response_time_ms: int
+    item: Item,
+    *,
+    row_id: int | None,
+    connector_id: str,
+    api_name: str,
+    exchange: str,
+    timestamp: str,
+    response_time_ms: int,
 ) -> ItemRow:
     """The row that :class:`~etl_actors.messages.Item` becomes."""
     return ItemRow(
@@ -138,8 +145,12 @@ def around_items(encoded: bytes, pieces: Iterable[bytes]) -> tuple[bytes, bytes]
 
 
 def encode_message(message: bytes, *, offset: int | None, event_id: UUID, timestamp: datetime) -> bytes:
-    """An application message of a client, a JSON object, with its place in the log added."""
+    """An application message of a client, a JSON object, with its place in the log added.
+
+    It has no ``subs`` of its own: each subscriber is told there for which of its subscriptions it comes.
+    """
     said = msgspec.json.decode(message, type=dict[str, Raw])
+    said.pop("subs", None)
     said |= {
         "offset": Raw(_encode(offset)),
         "id": Raw(_encode(str(event_id))),

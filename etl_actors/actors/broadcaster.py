@@ -4,6 +4,9 @@ Publishing never waits for anybody: a subscriber that reads too slowly is its ow
 missed from the newest events, which are kept here, or from the log, and joins without a seam
 (``subscription_place.py``). An offset that was not published here (another process wrote it, or this one crashed
 between commit and here) is seen as a hole, and everybody reads it from the log.
+
+While the database is away events come without an offset and leave so; when they are stored, who was sent them is told
+their offsets, and everybody else is sent them (``handout.py``).
 """
 
 from __future__ import annotations
@@ -18,13 +21,13 @@ import trio
 from msgspec import Struct
 
 from ..errors import StorageUnavailable
-from ..messages import Event, Loaded
-from .fan_out import FanOut
-from .fan_out_parcel import Parcel, Parcels
+from ..messages import Event, Loaded, Unstored
+from .fan_out_parcel import Parcel
 from .fan_out_recent import RecentEvents
+from .handout import Handout
 from .subscriber import Subscriber
 from .subscription import CLOSE_GOING_AWAY, CLOSE_TRY_AGAIN_LATER
-from .subscription_place import Wanted, merged
+from .subscription_place import Wanted
 
 log = structlog.get_logger("broadcaster")
 
@@ -95,11 +98,11 @@ class Broadcaster:
         self._history = history
         self._recent = RecentEvents(recent_bytes)
         self._subscribers: set[Subscriber] = set()
-        self._stirred: dict[Subscriber, None] = {}  # offered something that has not left
-        self._index: FanOut[Wanted] = FanOut()
+        self._handout = Handout()
         self._events = self._too_slow = self._dropped = 0
         self._pages = trio.Semaphore(PAGES_AT_ONCE)
         self._trouble = False
+        self._moved = trio.lowlevel.ParkingLot()
 
     @property
     def head(self) -> int:
@@ -165,18 +168,26 @@ class Broadcaster:
 
     def take_in(self, wanted: Wanted) -> None:
         """A subscription that is live."""
-        self._index.add(wanted.filter, wanted)
+        self._handout.take_in(wanted)
 
     def let_go(self, wanted: Wanted) -> None:
         """One that is not, any more."""
-        self._index.remove(wanted.filter, wanted)
+        self._handout.let_go(wanted)
 
-    def publish_nowait(self, event: Event) -> None:
+    def unstored_number(self, event_id: UUID) -> int | None:
+        """Which of the events that were sent without an offset it was, if it was one of those that are remembered."""
+        return self._handout.unstored_number(event_id)
+
+    def publish_nowait(self, event: Event | Unstored) -> None:
         """Hand an event to everybody who wants it. One who is too far behind is let go."""
         self._publish(event)
-        self._let_leave(len(self._stirred))
+        self._let_leave()
 
-    def _publish(self, event: Event) -> None:
+    def _publish(self, event: Event | Unstored) -> None:
+        if isinstance(event, Unstored):
+            self._events += 1
+            self._handout.offer_unstored(event)
+            return
         if event.offset <= self._head:
             return  # published before the broadcaster was restarted, or read from the log by everybody
         if event.offset > self._head + 1:
@@ -185,15 +196,21 @@ class Broadcaster:
         self._events += 1
         self._head = event.offset
         self._recent.add(event)
-        self._hand_out(event)
+        self._handout.offer_event(event)
+        if self._moved:
+            self._moved.unpark_all()
+
+    async def wait_published(self, offset: int) -> None:
+        """Until everything up to ``offset`` was handed out."""
+        while self._head < offset:
+            await self._moved.park()
 
     def announce_nowait(self, text: bytes) -> int:
         """Offer something that is no event of the log to every subscriber; returns to how many."""
         parcel = Parcel(text)
         for subscriber in self._subscribers:
-            subscriber.offer_nowait(parcel)
-            self._stirred[subscriber] = None
-        self._let_leave(len(self._stirred))
+            self._handout.offer(subscriber, parcel)
+        self._let_leave()
         return len(self._subscribers)
 
     async def run(self, loaded_receive: trio.MemoryReceiveChannel[Loaded]) -> None:
@@ -213,18 +230,16 @@ class Broadcaster:
     async def _flush(self) -> None:
         """Let leave what was offered, with turns for others in between."""
         await trio.lowlevel.checkpoint()
-        while self._stirred:
+        while self._handout.is_due:
             slice_end = trio.current_time() + SLICE_SECONDS
-            while self._stirred and trio.current_time() < slice_end:
+            while self._handout.is_due and trio.current_time() < slice_end:
                 self._let_leave(FLUSHED_AT_ONCE)
             await trio.lowlevel.checkpoint()
 
-    def _let_leave(self, many: int) -> None:
+    def _let_leave(self, many: int | None = None) -> None:
         """Let leave what so many subscribers were offered; who reads too slowly is let go."""
-        for _ in range(min(many, len(self._stirred))):
-            subscriber, _ = self._stirred.popitem()
-            subscriber.flush_nowait()
-            if subscriber.closing is not None and subscriber in self._subscribers:
+        for subscriber in self._handout.leave(many):
+            if subscriber in self._subscribers and subscriber.closing is not None:
                 self._too_slow += subscriber.closing.code == CLOSE_TRY_AGAIN_LATER
                 self._dismiss(subscriber)
 
@@ -232,25 +247,6 @@ class Broadcaster:
         """End every subscription: the service stops."""
         for subscriber in self._subscribers:
             subscriber.close_nowait(CLOSE_GOING_AWAY, "the service stops")
-
-    def _hand_out(self, event: Event) -> None:
-        parcels = Parcels(event)
-        several: dict[Subscriber, list[Wanted]] = {}
-        for parcel, members in self._index.matches(event, parcels):
-            for wanted in members:
-                subscriber: Subscriber = wanted.owner
-                if event.offset <= wanted.after:
-                    continue
-                if subscriber.has_several:
-                    several.setdefault(subscriber, []).append(wanted)
-                else:
-                    subscriber.offer_nowait(parcel, wanted.suffix)
-                    self._stirred[subscriber] = None
-        for subscriber, hits in several.items():
-            hand = merged(parcels, [one for one in subscriber.subscriptions if one in hits])
-            if hand is not None:
-                subscriber.offer_nowait(*hand)
-                self._stirred[subscriber] = None
 
     def _dismiss(self, subscriber: Subscriber) -> None:
         if subscriber in self._subscribers:

@@ -11,7 +11,7 @@ from itertools import product
 from typing import Generic, TypeVar
 
 from ..filtering import Filter
-from ..messages import Event
+from ..messages import Event, Unstored
 from .fan_out_parcel import Parcel, Parcels
 
 M = TypeVar("M")
@@ -75,7 +75,7 @@ class FanOut(Generic[M]):
             for corner in _corners(wanted):
                 self._clear(corner, wanted)
 
-    def matches(self, event: Event, parcels: Parcels) -> Iterator[tuple[Parcel, dict[M, None]]]:
+    def matches(self, event: Event | Unstored, parcels: Parcels) -> Iterator[tuple[Parcel, dict[M, None]]]:
         """Who wants ``event``, and what of it."""
         for corner in product((event.connector_id, None), (event.type, None)):
             shelf = self._shelves.get(corner)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from .. import wire
-from ..messages import Event
+from ..messages import Event, Unstored
 
 # Types of which only the newest of a connector matters.
 _STATES = frozenset({"data_update", "connector_status"})
@@ -88,7 +88,7 @@ class Parcel:
 class Parcels:
     """The parcels of one event."""
 
-    def __init__(self, event: Event) -> None:
+    def __init__(self, event: Event | Unstored) -> None:
         self._event = event
         self._made: dict[frozenset[str] | None, Parcel] = {}
 

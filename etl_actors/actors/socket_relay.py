@@ -22,6 +22,8 @@ from .socket_overlap import Overlap
 
 # How long a socket that lags behind the other one is waited for.
 LAG_SECONDS = 30.0
+# How long what is held is passed on when everything is to end.
+RESCUE_SECONDS = 5.0
 
 
 class Relay:
@@ -87,8 +89,12 @@ class Relay:
 
         back = self._new_line(overlap, opened)
         lines.start_soon(back.run, self._keep)
-        await calls.until(lambda: back.ready or back.ended or calls.paused)
-        await self._read_both(front, back, overlap)
+        try:
+            await calls.until(lambda: back.ready or back.ended or calls.paused)
+            await self._read_both(front, back, overlap)
+        except trio.Cancelled:
+            await self._rescue(overlap)
+            raise
         if calls.paused or (back.ended and not front.ended):
             await self._stop(back)
             front.successor = None
@@ -119,9 +125,19 @@ class Relay:
 
     async def _release(self, overlap: Overlap) -> None:
         """Passes on what the new line holds. It goes on holding meanwhile, so that nothing overtakes."""
-        while (frame := overlap.release()) is not None:
-            await self._pass_on(frame, overlap)
-            self._calls.ring()
+        try:
+            while (frame := overlap.release()) is not None:
+                await self._pass_on(frame, overlap)
+                self._calls.ring()
+        except trio.Cancelled:
+            await self._rescue(overlap)
+            raise
+
+    async def _rescue(self, overlap: Overlap) -> None:
+        """Somebody stops us: what the new line has read whole, and the old one has not brought, is passed on yet."""
+        with trio.move_on_after(RESCUE_SECONDS, shield=True):
+            while (frame := overlap.release()) is not None:
+                await self._pass_on(frame, overlap)
 
     async def _keep(self, line: Line, frame: Frame) -> None:
         """What becomes of a frame that ``line`` brought."""

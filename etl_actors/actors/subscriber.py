@@ -8,8 +8,10 @@ the log comes in pages, the next one only when there is room, and nothing is hel
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
+from uuid import UUID
 
 import trio
 from trio.lowlevel import ParkingLot
@@ -25,6 +27,8 @@ from .subscription_place import Name, Place, Wanted, merged
 BATCH_BYTES = 262_144
 # What waits leaves in one write, up to this.
 AT_ONCE_BYTES = 65_536
+# Of so many messages it is known whether they were handed to it.
+MESSAGES_REMEMBERED = 256
 
 
 class Feed(Protocol):
@@ -35,6 +39,7 @@ class Feed(Protocol):
     def take_in(self, wanted: Wanted) -> None: ...
     def let_go(self, wanted: Wanted) -> None: ...
     async def page(self, after: int) -> Sequence[Event]: ...
+    def unstored_number(self, event_id: UUID) -> int | None: ...
 
 
 class Outlet(Protocol):
@@ -59,6 +64,7 @@ class Subscriber:
         self._interval = 0.0
         self._left_at = -float("inf")
         self._idle: Outlet | None = None  # where to write while nobody else does
+        self._messages: deque[int] = deque(maxlen=MESSAGES_REMEMBERED)
         self._arrived = ParkingLot()
         self._taken = ParkingLot()
         self._fell_behind = ParkingLot()
@@ -124,10 +130,18 @@ class Subscriber:
         if interval_ms is not None:
             self._interval = interval_ms / 1000
 
-    def wants(self, event: Event) -> bool:
-        """Whether any of its subscriptions does."""
-        passing = [one for one in self.subscriptions if one.filter.passes(event.connector_id, event.type)]
-        return merged(Parcels(event), passing) is not None
+    def note_message(self, offset: int) -> None:
+        """It is handed what a client said."""
+        self._messages.append(offset)
+
+    def gets(self, message: Event) -> bool:
+        """Whether it was handed this message, which is published, or reads it in the log."""
+        if message.offset in self._messages:
+            return True
+        if self._place.is_live or self._place.offset >= message.offset:
+            return False
+        passing = [one for one in self.subscriptions if one.filter.passes(message.connector_id, message.type)]
+        return merged(Parcels(message), passing) is not None
 
     # What it is given.
 
@@ -138,7 +152,8 @@ class Subscriber:
     def flush_nowait(self) -> None:
         """Let leave what was offered: at once where that is possible, else as soon as its outlet takes it."""
         outlet = self._idle
-        if outlet is not None and self.closing is None and not (self._batches and self._interval):
+        waits = self.closing is not None or (self._batches and self._interval > 0)
+        if outlet is not None and not outlet.is_clogged and not waits:
             outlet.send_nowait(self._take_several())
             if self._queue.is_empty and not outlet.is_clogged:
                 return
@@ -262,8 +277,10 @@ class Subscriber:
         missing = event.offset - self._place.offset - 1
         if missing > 0:
             self.reply_nowait(dropped_notice(missing, self._place.offset + 1, event.offset - 1))
-        taken = self._place.take(event, Parcels(event))
+        taken = self._place.take(event, Parcels(event), self._feed.unstored_number(event.event_id))
         if taken is not None:
+            if not event.connector_id:
+                self.note_message(event.offset)
             self._queue.put(*taken)
             self._wake()
 

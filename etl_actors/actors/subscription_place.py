@@ -14,21 +14,23 @@ from .. import wire
 from ..filtering import Filter
 from ..messages import Event
 from .fan_out_parcel import Parcel, Parcels
+from .fan_out_unstored import Heard, stored_notices
 
 Name = str | int | None
 
 
 class Wanted:
     """One subscription: events behind ``after`` that ``filter`` wants. ``owner`` is the subscriber; without a ``name``
-    it is not mentioned in events."""
+    it is not mentioned in events. ``heard`` says what it was sent without an offset."""
 
-    __slots__ = ("after", "filter", "name", "owner", "suffix")
+    __slots__ = ("after", "filter", "heard", "name", "owner", "suffix")
 
     def __init__(self, owner: Any, name: Name, wanted: Filter, after: int) -> None:
         self.owner = owner
         self.name = name
         self.filter = wanted
         self.after = after
+        self.heard = Heard()
         self.suffix = subs_suffix([name])
 
 
@@ -70,14 +72,20 @@ class Place:
         self.is_live = False
         self.generation += 1
 
-    def take(self, event: Event, parcels: Parcels) -> tuple[Parcel, bytes] | None:
-        """The next event of the log while behind: what of it is wanted, and under which names."""
+    def take(self, event: Event, parcels: Parcels, number: int | None) -> tuple[Parcel, bytes] | None:
+        """The next event of the log while behind: what of it is wanted, and under which names.
+
+        Of one that was sent before without an offset, as the ``number``-th, its offset is all that is wanted.
+        """
         self.offset = event.offset
         wanted = [
             one
             for one in self.subscriptions.values()
             if event.offset > one.after and one.filter.passes(event.connector_id, event.type)
         ]
+        if number is not None and merged(parcels, [one for one in wanted if one.heard.has(number)]) is not None:
+            (notice,) = stored_notices([(event.event_id, event.offset)])
+            return Parcel(notice), b""
         return merged(parcels, wanted)
 
     def skip_unwanted(self, head: int) -> None:

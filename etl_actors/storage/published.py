@@ -5,12 +5,13 @@ from __future__ import annotations
 import codecs
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import trio
 
 from .. import wire
-from ..messages import Event
+from ..messages import Event, Transformed, Unstored
 from .rows import Stored
 
 # So many items are encoded without looking up: some milliseconds.
@@ -23,22 +24,30 @@ async def encode_events(stored: Sequence[Stored], first_offset: int) -> tuple[Ev
     """The events of ``stored`` in order; the first has ``first_offset``."""
     events: list[Event] = []
     for one in stored:
-        part = one.part
-        if not part.store_response:
-            continue
-        events.append(
-            make_event(
-                offset=first_offset + len(events),
-                event_id=part.extraction_id,
-                kind=part.event_type,
-                connector_id=part.connector_id,
-                timestamp=part.received_at,
-                items=await item_pieces(_rows(one)) if part.event_type == "price_update" else (),
-                body=part.body.removeprefix(codecs.BOM_UTF8),
-                is_message=part.kind == "message",
+        if one.part.store_response:
+            pieces = await _pieces(one.part, one.item_ids)
+            events.append(make_event(offset=first_offset + len(events), **_told(one.part, pieces)))
+            await trio.lowlevel.checkpoint()
+    return tuple(events)
+
+
+async def encode_unstored(parts: Sequence[Transformed]) -> tuple[Unstored, ...]:
+    """What subscribers are sent of ``parts`` before these are stored: no offset, and no ids of rows."""
+    events: list[Unstored] = []
+    for part in parts:
+        if part.store_response:
+            items = await _pieces(part, [None] * len(part.items))
+            events.append(
+                Unstored(
+                    event_id=part.extraction_id,
+                    type=part.event_type,
+                    connector_id=part.connector_id,
+                    timestamp=part.received_at,
+                    encoded=_encoded(offset=None, **_told(part, items)),
+                    items=items,
+                )
             )
-        )
-        await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint()
     return tuple(events)
 
 
@@ -57,17 +66,16 @@ def make_event(
 
     ``is_message`` says that a client said it: it goes out as it came, with its place added.
     """
-    if is_message:
-        encoded = wire.encode_message(body, offset=offset, event_id=event_id, timestamp=timestamp)
-    else:
-        encoded = wire.encode_event(
-            kind=kind,
-            connector_id=connector_id,
-            offset=offset,
-            event_id=event_id,
-            timestamp=timestamp,
-            data=wire.join_items(piece for _, piece in items) if kind == "price_update" else body,
-        )
+    encoded = _encoded(
+        offset=offset,
+        event_id=event_id,
+        kind=kind,
+        connector_id=connector_id,
+        timestamp=timestamp,
+        items=items,
+        body=body,
+        is_message=is_message,
+    )
     return Event(
         offset=offset,
         event_id=event_id,
@@ -79,6 +87,45 @@ def make_event(
     )
 
 
+def _encoded(
+    *,
+    offset: int | None,
+    event_id: UUID,
+    kind: str,
+    connector_id: str,
+    timestamp: datetime,
+    items: Pieces,
+    body: bytes,
+    is_message: bool,
+) -> bytes:
+    if is_message:
+        return wire.encode_message(body, offset=offset, event_id=event_id, timestamp=timestamp)
+    return wire.encode_event(
+        kind=kind,
+        connector_id=connector_id,
+        offset=offset,
+        event_id=event_id,
+        timestamp=timestamp,
+        data=wire.join_items(piece for _, piece in items) if kind == "price_update" else body,
+    )
+
+
+def _told(part: Transformed, items: Pieces) -> dict[str, Any]:
+    return {
+        "event_id": part.extraction_id,
+        "kind": part.event_type,
+        "connector_id": part.connector_id,
+        "timestamp": part.received_at,
+        "items": items,
+        "body": part.body.removeprefix(codecs.BOM_UTF8),
+        "is_message": part.kind == "message",
+    }
+
+
+async def _pieces(part: Transformed, item_ids: Sequence[int | None]) -> Pieces:
+    return await item_pieces(_rows(part, item_ids)) if part.event_type == "price_update" else ()
+
+
 async def item_pieces(rows: Sequence[wire.ItemRow]) -> Pieces:
     """Each item as ``(symbol in upper case, its JSON text)``, a slice at a time."""
     pieces: list[tuple[str, bytes]] = []
@@ -88,8 +135,8 @@ async def item_pieces(rows: Sequence[wire.ItemRow]) -> Pieces:
     return tuple(pieces)
 
 
-def _rows(one: Stored) -> list[wire.ItemRow]:
-    part, timestamp = one.part, wire.iso_time(one.part.received_at)
+def _rows(part: Transformed, item_ids: Sequence[int | None]) -> list[wire.ItemRow]:
+    timestamp = wire.iso_time(part.received_at)
     return [
         wire.item_row(
             item,
@@ -100,5 +147,5 @@ def _rows(one: Stored) -> list[wire.ItemRow]:
             timestamp=timestamp,
             response_time_ms=part.response_time_ms,
         )
-        for row_id, item in zip(one.item_ids, part.items, strict=True)
+        for row_id, item in zip(item_ids, part.items, strict=True)
     ]

@@ -22,12 +22,12 @@ from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
 from ..errors import EpochLost, StorageRefused, StorageUnavailable
-from ..messages import Batch, Event, Transformed
+from ..messages import Batch, Event, Transformed, Unstored
 from .bookkeeping import counts, entries, latest, states
 from .ids import IdBlocks
 from .partitions import PartitionBook
 from .pool import Pool
-from .published import encode_events
+from .published import encode_events, encode_unstored
 from .rows import Stored, copy_rows, rows_by_table
 from .translation import translated
 
@@ -58,6 +58,10 @@ class BatchWriter:
                 # A partition that we believed in was dropped meanwhile; the next attempt makes it again.
                 await self._partitions.refresh(connection)
                 raise StorageUnavailable("a partition was dropped while it was written to") from None
+
+    async def unstored(self, parts: Sequence[Transformed]) -> tuple[Unstored, ...]:
+        """What subscribers are sent of ``parts`` while they cannot be stored."""
+        return await encode_unstored(parts)
 
     async def _write(self, connection: AsyncConnection[Any], batch: Batch) -> tuple[Event, ...]:
         now = datetime.now(UTC)
@@ -109,8 +113,9 @@ class BatchWriter:
             now,
         )
         async with connection.pipeline():
-            cursor = await connection.execute("SELECT finish_batch(%s, %s, %s, %s, %s)", arguments)
-            await connection.execute("COMMIT")
+            # Not prepared: where the fence refuses, the server skips what follows, and psycopg would not know.
+            cursor = await connection.execute("SELECT finish_batch(%s, %s, %s, %s, %s)", arguments, prepare=False)
+            await connection.execute("COMMIT", prepare=False)
         row = await cursor.fetchone()
         assert row is not None
         return int(row[0])

@@ -17,6 +17,7 @@ import hypercorn.protocol.h11
 import hypercorn.trio.run
 import structlog
 import trio
+from hypercorn.events import Closed, Event, RawData
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.tcp_server import TCPServer
 
@@ -28,6 +29,8 @@ log = structlog.get_logger("web")
 
 class Connection(TCPServer):
     """Ends by itself, whatever happens in it."""
+
+    _rest = b""
 
     async def run(self) -> None:
         """Until either side closes it."""
@@ -43,14 +46,33 @@ class Connection(TCPServer):
         except Exception as error:
             _tell(error)
 
-    def write_nowait(self, data: bytes) -> bytes:
-        """Write what the socket takes at once; returns the rest, which has to wait for its turn."""
-        if self.send_lock.locked():
-            return data
+    @property
+    def is_clogged(self) -> bool:
+        """Whether the socket has not taken everything that was written."""
+        return bool(self._rest)
+
+    def write_nowait(self, data: bytes) -> None:
+        """Write what the socket takes at once; the rest leaves before anything else, whoever sends that."""
+        if self._rest or self.send_lock.locked():
+            self._rest += data
+            return
         try:
-            return data[os.write(self.stream.socket.fileno(), data) :]  # there is no TLS
+            self._rest = data[os.write(self.stream.socket.fileno(), data) :]  # there is no TLS
         except OSError:
-            return data  # it is full, or broken, which the other way of sending finds out
+            self._rest = data  # it is full, or broken, which the other way of sending finds out
+
+    async def protocol_send(self, event: Event) -> None:
+        """As Hypercorn does, behind the rest of what was written at once."""
+        if not isinstance(event, RawData):
+            await super().protocol_send(event)
+            return
+        async with self.send_lock:
+            data, self._rest = self._rest + event.data, b""
+            try:
+                with trio.CancelScope(shield=True):
+                    await self.stream.send_all(data)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                await self.protocol.handle(Closed())
 
 
 class PlainHttp(H11Protocol):

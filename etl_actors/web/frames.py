@@ -41,9 +41,11 @@ def frame_head(length: int) -> bytes:
 
 
 class Line(Protocol):
-    """A connection: ``write_nowait`` writes what can be written at once and returns the rest."""
+    """A connection: what ``write_nowait`` cannot write at once leaves before anything that is sent later."""
 
-    def write_nowait(self, data: bytes) -> bytes: ...
+    @property
+    def is_clogged(self) -> bool: ...
+    def write_nowait(self, data: bytes) -> None: ...
     async def protocol_send(self, event: RawData) -> None: ...
 
 
@@ -55,14 +57,19 @@ class FrameStream(SocketStream):
         # Hypercorn's parts know who is below them by a bound method alone: the protocol, and below it the connection.
         self._line: Line = self.send.__self__.send.__self__  # type: ignore[attr-defined]  # see above
 
-    def write_nowait(self, frames: bytes) -> bytes:
-        """Write whole frames, or the rest of some; returns what was not taken. Nothing leaves once it is closed."""
-        return self._line.write_nowait(frames) if self._is_open else b""
+    @property
+    def is_clogged(self) -> bool:
+        """Whether the socket has not taken everything, and still may."""
+        return self._is_open and self._line.is_clogged
 
-    async def write(self, frames: bytes) -> None:
-        """Write them, however long it takes."""
+    def write_nowait(self, frames: bytes) -> None:
+        """Write whole frames, as far as that is possible at once. Nothing leaves once it is closed."""
         if self._is_open:
-            await self._line.protocol_send(RawData(data=frames))
+            self._line.write_nowait(frames)
+
+    async def wait_taken(self) -> None:
+        """Until the socket has taken everything, or is closed."""
+        await self._line.protocol_send(RawData(data=b""))
 
     @property
     def _is_open(self) -> bool:
@@ -80,30 +87,27 @@ class FrameStream(SocketStream):
 class Outlet:
     """Where the texts of one socket leave, in their order; it must have been accepted before.
 
-    ``is_clogged``: some of what was sent is still here, and leaves with the next :meth:`send`.
+    ``is_clogged``: the socket has not taken all of it, which the next :meth:`send` waits for.
     """
 
     def __init__(self) -> None:
         extensions: dict[str, Any] = websocket.scope["extensions"]
         self._stream: FrameStream = extensions[_FRAMES]
-        self._left = b""
 
     @property
     def is_clogged(self) -> bool:
         """Whether the socket has not taken everything."""
-        return bool(self._left)
+        return self._stream.is_clogged
 
     def send_nowait(self, texts: Sequence[bytes]) -> None:
         """Send each of ``texts`` (UTF-8) as a message of its own, all in one write, as far as the socket takes them."""
-        frames = self._left + framed(texts)
-        self._left = self._stream.write_nowait(frames)
+        self._stream.write_nowait(framed(texts))
 
     async def send(self, texts: Sequence[bytes]) -> None:
         """The same, to the end. Who sends without end gives others a turn here, even where the socket is closed."""
         self.send_nowait(texts)
-        left, self._left = self._left, b""
-        if left:
-            await self._stream.write(left)
+        if self._stream.is_clogged:
+            await self._stream.wait_taken()
         await trio.lowlevel.checkpoint()
 
 

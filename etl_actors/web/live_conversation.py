@@ -129,16 +129,17 @@ class Conversation:
             if before is not None:
                 await before.wait()
             if isinstance(outcome, Event):
-                self._acknowledge(outcome)
+                await self._acknowledge(outcome)
             else:
                 self._tell(request_id, *outcome)
         finally:
             answered.set()
             self._turns.release()
 
-    def _acknowledge(self, event: Event) -> None:
-        """The sender gets its message in any case: among what it subscribed to, else by itself."""
-        if not self._subscriber.wants(event):
+    async def _acknowledge(self, event: Event) -> None:
+        """The sender gets its message in any case: among what it wanted when that was published, else by itself."""
+        await self._publisher.wait_published(event.offset)
+        if not self._subscriber.gets(event):
             self._subscriber.reply_nowait(event.encoded)
 
     def _message_type(self, message: str, said: Mapping[str, Raw]) -> str:

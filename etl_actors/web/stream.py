@@ -154,7 +154,7 @@ class _Pieces:
 def as_message(frame: Frame) -> bytes:
     """A frame as a message of an event stream. A position is a comment, and moves the ``id`` all the same."""
     place = b"" if frame.offset is None else b"id: %d\n" % frame.offset
-    if frame.text.startswith(_POSITION):
+    if frame.offset is not None and frame.text.startswith(_POSITION):
         return b": position\n" + place + b"\n"
     # A provider's JSON may hold line ends.
     return place + b"".join(b"data: " + line + b"\n" for line in frame.text.splitlines()) + b"\n"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import trio
 
 from etl_actors.actors.loader import Loader
 from etl_actors.errors import EpochLost, StorageRefused, StorageUnavailable
-from etl_actors.messages import Batch, Event, Loaded, Transformed
+from etl_actors.messages import Batch, Event, Loaded, Transformed, Unstored
 
 from .parts import transformed
 
@@ -26,8 +26,13 @@ class Memory:
         self.attempts.append((batch.batch_id, trio.current_time()))
         await trio.lowlevel.checkpoint()
         self.trouble(batch)
-        first = sum(len(one.parts) for one in self.batches) + 1
-        self.batches.append(batch)
+        before = [one.batch_id for one in self.batches]
+        if batch.batch_id in before:  # the answer to its commit was lost
+            place = before.index(batch.batch_id)
+        else:
+            place = len(before)
+            self.batches.append(batch)
+        first = sum(len(one.parts) for one in self.batches[:place]) + 1
         return tuple(
             Event(
                 offset=first + place,
@@ -39,6 +44,18 @@ class Memory:
             )
             for place, part in enumerate(batch.parts)
             if part.store_response
+        )
+
+    async def unstored(self, parts: Sequence[Transformed]) -> tuple[Unstored, ...]:
+        return tuple(
+            Unstored(
+                event_id=part.extraction_id,
+                type="price_update",
+                connector_id=part.connector_id,
+                timestamp=part.received_at,
+                encoded=b"{}",
+            )
+            for part in parts
         )
 
 

@@ -458,6 +458,19 @@ async def test_a_pause_while_two_sockets_overlap_closes_both(autojump_clock: Moc
         assert all(socket.closed_at is not None for socket in source.sockets)
 
 
+async def test_what_the_new_socket_has_read_is_handed_on_when_the_connector_ends(autojump_clock: MockClock) -> None:
+    """It waits for the old one to bring it, which does not come to that any more."""
+    source = ScriptedStream(saying({"n": 1}, {"n": 2}), saying({"n": 3}, {"n": 4}))
+    send, receive = trio.open_memory_channel[Extracted](100)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(actor_of(source, max_age_seconds=10, overlap_seconds=5).run, send)
+        await trio.sleep(12)
+        assert len(source.sockets) == 2
+        nursery.cancel_scope.cancel()
+    found = [receive.receive_nowait() for _ in range(receive.statistics().current_buffer_used)]
+    assert [one.document["n"] for one in found if one.kind == "frame"] == [1, 2, 3, 4]
+
+
 async def test_a_slow_pipeline_stops_the_reading(autojump_clock: MockClock) -> None:
     """No more frames are taken than fit, silence is not suspected, and none is lost."""
     source = ScriptedStream(saying(*({"n": n} for n in range(50))))

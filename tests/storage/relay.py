@@ -10,7 +10,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 
 class Relay:
-    """``port`` on 127.0.0.1; ``frozen`` set, nothing is passed on any more, as behind a dead router."""
+    """``port`` on 127.0.0.1; ``frozen`` set, nothing is passed on any more, as behind a dead router; between
+    :meth:`shut` and :meth:`open`, everybody is sent away, as while the server is stopped.
+    """
 
     def __init__(self, conninfo: str) -> None:
         parameters = conninfo_to_dict(conninfo)
@@ -18,13 +20,30 @@ class Relay:
         self.frozen = False
         self.port = 0
         self.accepted = 0
+        self._is_shut = False
+        self._scopes: set[trio.CancelScope] = set()
+
+    def shut(self) -> None:
+        """End every connection, and let nobody in."""
+        self._is_shut = True
+        for scope in self._scopes:
+            scope.cancel()
+
+    def open(self) -> None:
+        """As before."""
+        self._is_shut = False
 
     async def serve(self, stream: trio.SocketStream) -> None:
         self.accepted += 1
+        if self._is_shut:
+            await stream.aclose()
+            return
         server = await trio.open_unix_socket(self._socket)
         async with stream, server, trio.open_nursery() as nursery:
+            self._scopes.add(nursery.cancel_scope)
             nursery.start_soon(self._pass_on, stream, server, nursery.cancel_scope)
             nursery.start_soon(self._pass_on, server, stream, nursery.cancel_scope)
+        self._scopes.discard(nursery.cancel_scope)
 
     async def _pass_on(self, source: trio.SocketStream, target: trio.SocketStream, scope: trio.CancelScope) -> None:
         with suppress(trio.BrokenResourceError):

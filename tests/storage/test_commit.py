@@ -108,6 +108,16 @@ async def test_a_lost_answer_to_commit_is_no_lost_and_no_double_batch(database: 
     assert count(database, "SELECT head FROM stream") == 1
 
 
+async def test_refusals_leave_a_connection_that_can_commit(database: str) -> None:
+    """However many commits came before, so also when the driver would have begun to prepare its statements."""
+    async with opened(database) as storage:
+        stale, claim = await storage.claims.claim("one"), await storage.claims.claim("one")
+        for _ in range(12):
+            with pytest.raises(EpochLost):
+                await storage.writer.write(batch(transformed(epoch=stale.epoch)))
+            assert len(await storage.writer.write(batch(transformed(epoch=claim.epoch)))) == 1
+
+
 async def test_a_stale_epoch_is_refused_and_names_the_connector(database: str) -> None:
     """Whoever lost a connector cannot write for it any more; the rest of the batch can be repeated."""
     async with opened(database) as storage:

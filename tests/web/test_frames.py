@@ -201,6 +201,87 @@ async def test_what_was_not_taken_at_once_leaves_before_what_follows() -> None:
     assert received == [*(f"{number} {big.decode()}" for number in range(many)), "the last"]
 
 
+@pytest.mark.parametrize("closes", [False, True])
+async def test_what_was_not_taken_at_once_leaves_before_pongs_and_closing_frames(closes: bool) -> None:
+    """A frame that is half in the socket is finished first, whoever else has something to say."""
+    many, clogged, asked = 0, trio.Event(), trio.Event()
+
+    async def view() -> None:
+        nonlocal many
+        await websocket.accept()
+        outlet = Outlet()
+        while not outlet.is_clogged:
+            outlet.send_nowait([f"{many} ".encode() + b"w" * 7_000])
+            many += 1
+        clogged.set()
+        await asked.wait()
+        if closes:
+            await websocket.close(4001, "enough")
+        else:
+            assert await websocket.receive() == "there?"
+            await outlet.send([b"the last"])
+            await websocket.receive()
+
+    def talk(address: str) -> tuple[list[str], int | None]:
+        with websockets.sync.client.connect(address, max_size=None, max_queue=1) as client:
+            trio.from_thread.run(clogged.wait)
+            pong = None
+            if not closes:
+                pong = client.ping()
+                client.send("there?")
+            trio.from_thread.run(trio.sleep, 0.2)
+            trio.from_thread.run_sync(asked.set)
+            received = [str(client.recv(timeout=10)) for _ in range(many + (not closes))]
+            if pong is not None:
+                assert pong.wait(10)
+                return received, None
+            with pytest.raises(websockets.exceptions.ConnectionClosed) as closed:
+                client.recv(timeout=10)
+            return received, closed.value.rcvd.code if closed.value.rcvd else None
+
+    async with serving(view) as address:
+        received, code = await trio.to_thread.run_sync(talk, address)
+    expected = [f"{number} {'w' * 7_000}" for number in range(many)]
+    assert received == (expected if closes else [*expected, "the last"])
+    assert code == (4001 if closes else None)
+
+
+async def test_a_client_that_goes_while_much_is_unread_is_found_gone() -> None:
+    """It talked more than is read, read nothing, and went: the application is told, although it waits to send."""
+    ended = trio.Event()
+
+    async def view() -> None:
+        await websocket.accept()
+        outlet, sent = Outlet(), trio.Event()
+
+        async def listen() -> None:
+            await websocket.receive()
+            await sent.wait()
+            while True:
+                await websocket.receive()
+
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(listen)
+                for _ in range(100):
+                    await outlet.send([b"v" * 100_000])
+                sent.set()
+        finally:
+            ended.set()
+
+    async with serving(view) as address:
+        host, port = address.removeprefix("ws://").removesuffix("/ws").split(":")
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(UPGRADE)
+            await trio.to_thread.run_sync(client.recv, 100)
+            frame = struct.pack("!BBH", 0x81, 0xFE, 270) + bytes(4) + b"u" * 270
+            await trio.to_thread.run_sync(client.sendall, frame * 60)
+            await trio.sleep(0.3)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with trio.fail_after(10):
+            await ended.wait()
+
+
 async def test_nothing_comes_behind_a_closing_frame() -> None:
     """What is sent after it is dropped, without an error."""
 

@@ -83,6 +83,28 @@ def test_a_message_is_stored_and_sent_to_everybody_the_sender_too(demo: str) -> 
         assert later.hear() == heard[0]
 
 
+def test_the_sender_gets_its_message_once_whatever_it_subscribes_to_meanwhile(demo: str) -> None:
+    """It is decided when the message is published, not when it was said."""
+    with listening(demo, "?types=none") as socket:
+        for number in range(60):
+            socket.say(type="chat", text=f"m{number}")
+            socket.say(op="unsubscribe" if number % 2 else "subscribe", id=number, sub="mine", types=["chat"])
+        socket.until(lambda said: said.get("text") == "m59")
+        socket.answer(op="ping")
+        heard = [said["text"] for said in socket.heard if said["type"] == "chat"]
+    assert sorted(heard, key=lambda text: int(text[1:])) == [f"m{number}" for number in range(60)]
+
+
+def test_a_message_has_no_subscriptions_of_its_own(demo: str) -> None:
+    """``subs`` says for which of the reader's it comes, once."""
+    with listening(demo, "?types=none") as socket:
+        socket.answer(op="subscribe", sub="mine", types=["chat"])
+        socket.say(type="chat", text="hello", subs=["hers"])
+        text = socket.connection.recv(timeout=SECONDS)
+    assert str(text).count('"subs"') == 1
+    assert json.loads(text)["subs"] == ["mine"]
+
+
 def test_messages_of_one_client_keep_their_order(demo: str) -> None:
     """However quickly they come."""
     texts = [str(number) for number in range(100)]

@@ -101,3 +101,5 @@ def test_a_position_moves_the_id_and_is_no_message() -> None:
     """What a browser would resume behind, though nothing it asked for has come."""
     message = as_message(Outgoing(b'{"type":"position","offset":9}', 9)).decode()
     assert message == ": position\nid: 9\n\n"
+    announced = as_message(Outgoing(b'{"type":"position","of":"somebody"}')).decode()
+    assert announced == 'data: {"type":"position","of":"somebody"}\n\n'

@@ -1,0 +1,148 @@
+"""The database goes away and comes back: nothing is lost, nothing comes twice, and the live feed goes on."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import psycopg
+import trio
+from psycopg.conninfo import conninfo_to_dict
+
+from ..service.running import RunningService, running
+from ..sources.stream_server import serving
+from ..storage.relay import Relay, open_relay
+from .counting import CONFIG, Counter, Listener
+
+
+def written_config(folder: Path, url: str) -> Path:
+    """One connector that counts."""
+    (folder / "config" / "connectors").mkdir(parents=True)
+    (folder / "config" / "connectors" / "counted.toml").write_text(CONFIG.format(url=url), encoding="utf-8")
+    (folder / "config" / "service.toml").write_text("", encoding="utf-8")
+    return folder / "config"
+
+
+def through(relay: Relay, database: str) -> dict[str, str]:
+    """The environment of a service whose database is behind ``relay``."""
+    parameters = conninfo_to_dict(database)
+    return {"DATABASE_URL": f"postgresql://{parameters['user']}@127.0.0.1:{relay.port}/{parameters['dbname']}"}
+
+
+async def stored(database: str) -> list[tuple[int, str, int]]:
+    """Offset, id and number of everything in the log, by offset; asked of the database itself."""
+
+    def read() -> list[tuple[int, str, int]]:
+        with psycopg.connect(database) as connection:
+            return connection.execute(
+                "SELECT e.stream_offset, e.event_id::text, (i.extra ->> 'number')::bigint FROM events e"
+                " JOIN api_connector_items i ON i.id BETWEEN e.first_item AND e.last_item"
+                " ORDER BY e.stream_offset, i.id"
+            ).fetchall()
+
+    return await trio.to_thread.run_sync(read)
+
+
+async def spool_emptied(service: RunningService) -> None:
+    """Until nothing waits on disk."""
+    await service.until("/api/status", lambda status: status["spool"]["batches"] == 0, seconds=60)
+
+
+async def test_an_outage_is_ridden_out(folder: Path, database: str) -> None:
+    """Frames come on without offsets, are told them later, and lie in the table once, in order, without a hole."""
+    counter, listener, late = Counter(a_second=100), Listener(), Listener()
+    async with serving(counter.visit) as provider, open_relay(database) as relay:
+        config = written_config(folder, provider.url)
+        async with (
+            running(config, folder / "data", environment=through(relay, database)) as service,
+            trio.open_nursery() as nursery,
+        ):
+            await nursery.start(listener.listen, service.address)
+            await listener.until(lambda: len(listener.numbers) > 50)
+            relay.shut()
+            await listener.until(lambda: sum(one["offset"] is None for one in listener.events) > 300)
+            await nursery.start(late.listen, service.address)
+            status = await service.get("/api/status")
+            assert status["spool"]["batches"] > 0
+            assert status["status"] == "not ready"
+            refused = await service.client.post("/api/data/upload", files={"file": ("a.csv", b"a\n1\n")})
+            assert refused.status_code == 503
+            assert int(refused.headers["retry-after"]) > 0
+            await late.until(lambda: len(late.numbers) > 50)
+            relay.open()
+            await spool_emptied(service)
+            await listener.until(lambda: listener.events[-1]["offset"] is not None)
+            counter.stopped = True
+            await listener.until(lambda: listener.numbers[-1] == counter.said)
+            await late.until(lambda: late.numbers[-1] == counter.said)
+            assert await service.stop() == 0
+            nursery.cancel_scope.cancel()
+    log = await stored(database)
+    assert [offset for offset, _, _ in log] == list(range(1, len(log) + 1))
+    assert [number for _, _, number in log] == list(range(1, counter.said + 1))
+    first = listener.numbers[0]
+    assert listener.numbers == list(range(first, counter.said + 1))
+    offsets = {event_id: offset for offset, event_id, _ in log}
+    assert listener.offsets() == {one["id"]: offsets[one["id"]] for one in listener.events}
+    # Who came during the outage is sent what was said before, when it is stored.
+    assert sorted(late.numbers) == list(range(min(late.numbers), counter.said + 1))
+    assert late.offsets() == {one["id"]: offsets[one["id"]] for one in late.events}
+    assert min(late.numbers) <= next(
+        number for one, number in zip(listener.events, listener.numbers, strict=True) if one["offset"] is None
+    )
+
+
+async def test_killed_while_the_database_is_away_it_stores_what_it_said(folder: Path, database: str) -> None:
+    """Whatever a subscriber heard is in the table once, in order, although the service was killed twice."""
+    counter, listener = Counter(a_second=100), Listener()
+    async with serving(counter.visit) as provider, open_relay(database) as relay:
+        config = written_config(folder, provider.url)
+        for _ in range(2):
+            async with (
+                running(config, folder / "data", environment=through(relay, database)) as service,
+                trio.open_nursery() as nursery,
+            ):
+                await nursery.start(listener.listen, service.address)
+                here = len(listener.numbers)
+                await listener.until(lambda here=here: len(listener.numbers) > here + 30)
+                relay.shut()
+                here = len(listener.numbers)
+                await listener.until(lambda here=here: len(listener.numbers) > here + 200)
+                await service.stop(signal.SIGKILL)
+                nursery.cancel_scope.cancel()
+            relay.open()
+        async with running(config, folder / "data", environment=through(relay, database)) as service:
+            await spool_emptied(service)
+            counter.stopped = True
+            assert await service.stop() == 0
+    log = await stored(database)
+    numbers = [number for _, _, number in log]
+    assert len(numbers) == len(set(numbers))
+    assert set(listener.numbers) <= set(numbers)
+    assert [offset for offset, _, _ in log] == list(range(1, len(log) + 1))
+
+
+async def test_a_stop_during_an_outage_leaves_everything_on_disk(folder: Path, database: str) -> None:
+    """SIGTERM ends with 0 in time; the next start stores what waited before anything new."""
+    counter, listener = Counter(a_second=100), Listener()
+    async with serving(counter.visit) as provider, open_relay(database) as relay:
+        config = written_config(folder, provider.url)
+        async with (
+            running(config, folder / "data", environment=through(relay, database)) as service,
+            trio.open_nursery() as nursery,
+        ):
+            await nursery.start(listener.listen, service.address)
+            await listener.until(lambda: len(listener.numbers) > 30)
+            relay.frozen = True
+            await listener.until(lambda: sum(one["offset"] is None for one in listener.events) > 50)
+            assert await service.stop() == 0
+            nursery.cancel_scope.cancel()
+        heard = list(listener.numbers)
+        relay.frozen = False
+        async with running(config, folder / "data", environment=through(relay, database)) as service:
+            await spool_emptied(service)
+            counter.stopped = True
+            assert await service.stop() == 0
+    numbers = [number for _, _, number in await stored(database)]
+    assert numbers == sorted(set(numbers))
+    assert set(heard) <= set(numbers)
