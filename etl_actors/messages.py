@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import PurePosixPath
+from time import monotonic
 from typing import Any, Literal
 from uuid import UUID
 
@@ -223,9 +224,10 @@ class Event(Struct, frozen=True, kw_only=True):
 
 
 class Loaded(Struct, frozen=True, kw_only=True):
-    """A batch that is committed: its events in the order of their offsets."""
+    """A batch that is committed: its events in the order of their offsets; ``at`` is when, on the monotonic clock."""
 
     events: tuple[Event, ...]
+    at: float = field(default_factory=monotonic)
 
 
 FileKind = Literal["upload", "processed"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from time import monotonic
 from typing import Protocol
 from uuid import UUID
 
@@ -54,8 +55,18 @@ class LogReader(Protocol):
     async def bounds(self) -> tuple[UUID, int, int]: ...
 
 
+class HandOutTimer(Protocol):
+    """Is told how long after their commit so many events had left, or waited for those who read slowly."""
+
+    def handed_out(self, events: int, seconds: float, /) -> None: ...
+
+
 class BroadcasterStatistics(Struct, frozen=True, kw_only=True):
-    """What was published so far, and to how many it goes now. ``replaying`` of them read the log."""
+    """What was published so far, and to how many it goes now. ``replaying`` of them read the log.
+
+    ``fullest_bytes`` is what waits for the one for whom most does; ``recent_bytes`` what is kept for those who come
+    back.
+    """
 
     subscribers: int
     replaying: int
@@ -64,6 +75,8 @@ class BroadcasterStatistics(Struct, frozen=True, kw_only=True):
     dropped: int
     head: int
     waiting_bytes: int
+    fullest_bytes: int
+    recent_bytes: int
 
 
 class Reach(Struct, frozen=True, kw_only=True):
@@ -88,11 +101,13 @@ class Broadcaster:
         head: int,
         history: LogReader,
         recent_bytes: int = RECENT_BYTES,
+        timer: HandOutTimer | None = None,
     ) -> None:
         self.stream = str(stream)
         self._buffer_bytes = buffer_bytes
         self._head = head
         self._history = history
+        self._timer = timer
         self._recent = RecentEvents(recent_bytes)
         self._subscribers: set[Subscriber] = set()
         self._stirred: dict[Subscriber, None] = {}  # offered something that has not left
@@ -108,6 +123,7 @@ class Broadcaster:
 
     def statistics(self) -> BroadcasterStatistics:
         """A snapshot."""
+        waiting = [subscriber.waiting_bytes for subscriber in self._subscribers]
         return BroadcasterStatistics(
             subscribers=len(self._subscribers),
             replaying=sum(subscriber.is_behind for subscriber in self._subscribers),
@@ -115,7 +131,9 @@ class Broadcaster:
             too_slow=self._too_slow,
             dropped=self._dropped + sum(subscriber.dropped for subscriber in self._subscribers),
             head=self._head,
-            waiting_bytes=sum(subscriber.waiting_bytes for subscriber in self._subscribers),
+            waiting_bytes=sum(waiting),
+            fullest_bytes=max(waiting, default=0),
+            recent_bytes=self._recent.bytes,
         )
 
     @contextmanager
@@ -201,14 +219,20 @@ class Broadcaster:
         async with loaded_receive:
             await self._flush()  # an incarnation before may not have come to that
             async for loaded in loaded_receive:
-                slice_end, slice_bytes = trio.current_time() + SLICE_SECONDS, 0
+                slice_end, slice_bytes, slice_events = trio.current_time() + SLICE_SECONDS, 0, 0
                 for event in loaded.events:
                     self._publish(event)
                     slice_bytes += len(event.encoded)
+                    slice_events += 1
                     if slice_bytes > SLICE_BYTES or trio.current_time() > slice_end:
-                        await self._flush()
-                        slice_end, slice_bytes = trio.current_time() + SLICE_SECONDS, 0
-                await self._flush()
+                        await self._hand_over(loaded, slice_events)
+                        slice_end, slice_bytes, slice_events = trio.current_time() + SLICE_SECONDS, 0, 0
+                await self._hand_over(loaded, slice_events)
+
+    async def _hand_over(self, loaded: Loaded, events: int) -> None:
+        await self._flush()
+        if self._timer is not None and events:
+            self._timer.handed_out(events, monotonic() - loaded.at)
 
     async def _flush(self) -> None:
         """Let leave what was offered, with turns for others in between."""

@@ -9,7 +9,8 @@ extraction that holds it is kept as rejected.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from time import monotonic
 from typing import Protocol
 from uuid import UUID
 
@@ -38,6 +39,12 @@ class Ledger(Protocol):
     def settle(self, extraction_id: UUID, event: Event | None, /) -> None: ...
 
 
+class CommitTimer(Protocol):
+    """Is told of each commit when it is done: what was in it, and how long it took."""
+
+    def committed(self, parts: Sequence[Transformed], seconds: float, /) -> None: ...
+
+
 class LoaderStatistics(Struct, frozen=True, kw_only=True):
     """What the loader did so far. ``waiting_seconds`` is how long the batch in its hand has been waiting."""
 
@@ -64,8 +71,10 @@ class Loader:
         max_batch_age_seconds: float,
         on_epoch_lost: Callable[[dict[str, int]], None],
         ledger: Ledger | None = None,
+        timer: CommitTimer | None = None,
     ) -> None:
         self._writer = writer
+        self._timer = timer
         self._max_batch_rows = max_batch_rows
         self._max_batch_age_seconds = max_batch_age_seconds
         self._on_epoch_lost = on_epoch_lost
@@ -145,6 +154,7 @@ class Loader:
     async def _write_stubbornly(self, batch: Batch) -> tuple[Event, ...]:
         pause = 0.1
         while True:
+            began = monotonic()
             try:
                 events = await self._writer.write(batch)
             except StorageUnavailable as error:
@@ -155,6 +165,8 @@ class Loader:
                 if self._last_error is not None:
                     log.info("loader.storage_found")
                 self._last_error = None
+                if self._timer is not None:
+                    self._timer.committed(batch.parts, monotonic() - began)
                 return events
             await trio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - spreads retries, keeps no secret
             pause = min(pause * 2, 2.0)
