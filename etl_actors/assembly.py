@@ -7,14 +7,15 @@ tells how it is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .actors.broadcaster import Broadcaster
+from .actors.broadcaster import Broadcaster, HandOutTimer
 from .actors.janitor import Janitor
-from .actors.loader import Loader
+from .actors.loader import CommitTimer, Loader
 from .actors.surveyor import Pairs, Surveyor
 from .actors.transformer import Transformer
 from .compiling import Compiled
@@ -30,6 +31,7 @@ from .roster_entry import Entry, written_entries
 from .roster_keeping import Keeper, Keys
 from .settings import Configuration
 from .side_door import SideDoor
+from .sources.pacing import Limit
 from .sources.targets import target_mistake
 from .storage.opening import Storage
 from .transforms.documents import encode_json
@@ -38,6 +40,13 @@ from .transforms.symbols import SymbolTable, shipped_snapshot
 # First polls are spread, so that eight answers do not arrive in one instant; the page fills within two seconds all
 # the same.
 LONGEST_STAGGER_SECONDS = 0.25
+
+
+class Timings(CommitTimer, HandOutTimer, Protocol):
+    """Keeps how long things take, and forgets what it knows of a connector that is gone."""
+
+    def answered(self, connector_id: str, seconds: float, /) -> None: ...
+    def forget(self, connector_id: str, /) -> None: ...
 
 
 class Assembly(Struct, frozen=True, kw_only=True):
@@ -52,6 +61,7 @@ class Assembly(Struct, frozen=True, kw_only=True):
     broadcaster: Broadcaster
     janitor: Janitor
     surveyors: tuple[Surveyor, ...]
+    limits: Mapping[str, Limit]
 
 
 def assemble(
@@ -67,6 +77,7 @@ def assemble(
     stream: UUID,
     head: int,
     files: FileDesk,
+    timings: Timings,
 ) -> Assembly:
     """All actors, joined. ``tables`` are those that ``compiled`` holds; ``kept`` are the connectors made over REST;
     ``stream`` is whose history the log is, ``head`` where it ends now.
@@ -86,6 +97,7 @@ def assemble(
         tables=tables,
         mappings=compiled.mappings,
         unmapped=transformer.unmapped,
+        on_answer=timings.answered,
     )
     entries = _with_actors([*written_entries(configuration), *kept], factory)
     surveyors = {
@@ -100,7 +112,11 @@ def assemble(
         if entry.settings.source_id in surveyors and entry.settings.source_id not in stored_pairs
     }
     broadcaster = Broadcaster(
-        buffer_bytes=service.live.subscriber_buffer_bytes, stream=stream, head=head, history=storage.log
+        buffer_bytes=service.live.subscriber_buffer_bytes,
+        stream=stream,
+        head=head,
+        history=storage.log,
+        timer=timings,
     )
     janitor = Janitor(storage.retention, files)
     loader = Loader(
@@ -109,6 +125,7 @@ def assemble(
         max_batch_age_seconds=service.loader.max_batch_age_seconds,
         on_epoch_lost=lambda lost: crew.drop_nowait(roster.reading_under(lost)),
         ledger=ledger,
+        timer=timings,
     )
     crew = Crew(
         ledger,
@@ -125,6 +142,11 @@ def assemble(
         janitor=janitor,
         surveyors=surveyors.values(),
     )
+
+    def forget(connector_id: str) -> None:
+        transformer.forget(connector_id)
+        timings.forget(connector_id)
+
     refuse_target = _refuse_nothing if service.security.allow_private_targets else _refuse_private
     roster = Roster(
         factory,
@@ -132,7 +154,7 @@ def assemble(
         Keeper(storage.definitions, keys),
         entries=entries,
         refuse_target=refuse_target,
-        forget=transformer.forget,
+        forget=forget,
         drain_seconds=service.server.drain_seconds,
     )
     extractor = Extractor(
@@ -153,6 +175,7 @@ def assemble(
         broadcaster=broadcaster,
         janitor=janitor,
         surveyors=tuple(surveyors.values()),
+        limits=factory.limits,
     )
 
 

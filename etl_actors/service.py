@@ -25,10 +25,11 @@ from .errors import EtlActorsError, ServiceFailed
 from .factory import Clients
 from .files.desk import FileDesk
 from .keeping import open_kept
+from .metrics import Timings, watch_loop
 from .progress import Progress, progress
+from .reporting import open_reports
 from .settings import Configuration, ServiceSettings
 from .sources.exchange import open_client, open_guarded_client
-from .status import StatusBoard, Watch
 from .storage.opening import Storage, open_storage
 from .supervisor import OURS, Supervised
 from .vault.doors import given_first_key
@@ -110,6 +111,7 @@ async def serve(
             stream, head = await storage.reader.stream()
             use_stored_pairs(tables, stored)
             files = FileDesk(storage.files, data_dir, keep_days=settings.retention.files_days)
+            timings = Timings()
             assembly = assemble(
                 configuration,
                 storage,
@@ -122,12 +124,14 @@ async def serve(
                 stream=stream,
                 head=head,
                 files=files,
+                timings=timings,
             )
             doors = await open_doors(settings, storage.keys, first_key, host=host, data_dir=data_dir)
-            statuses = _status_board(storage, assembly, doors.doorkeeper)
+            reports = open_reports(settings, storage, assembly, files, doors.doorkeeper, timings, data_dir=data_dir)
             app = create_app(
                 reader=storage.reader,
-                statuses=statuses,
+                statuses=reports.statuses,
+                metrics=reports.metrics,
                 roster=assembly.roster,
                 extractor=assembly.extractor,
                 publisher=assembly.broadcaster,
@@ -146,6 +150,7 @@ async def serve(
                 serving = partial(serve_app, app, listener, shutdown=drained.wait, grace_seconds=CLOSING_SECONDS)
                 await nursery.start(_serve_web, serving, closed)
                 nursery.start_soon(Supervised("doorkeeper", OURS).run, doors.doorkeeper.run)
+                nursery.start_soon(watch_loop, timings.late)
                 await nursery.start(_stop_on_signal, assembly, settings.server.drain_seconds)
                 if storage.embedded is not None:
                     nursery.start_soon(_fail_with_database, storage)
@@ -163,21 +168,6 @@ def _open_guarded(settings: ServiceSettings) -> AbstractAsyncContextManager[http
     """Who asks on behalf of REST callers: public addresses only, unless private ones are allowed."""
     opening = open_client if settings.security.allow_private_targets else open_guarded_client
     return opening(settings.upstream, __version__)
-
-
-def _status_board(storage: Storage, assembly: Assembly, watch: Watch) -> StatusBoard:
-    return StatusBoard(
-        roster=assembly.roster,
-        pipeline=assembly.pipeline,
-        transformer=assembly.transformer,
-        loader=assembly.loader,
-        broadcaster=assembly.broadcaster,
-        janitor=assembly.janitor,
-        surveyors=assembly.surveyors,
-        watch=watch,
-        database=storage.statistics,
-        version=__version__,
-    )
 
 
 def _spare_the_collector() -> None:
