@@ -194,9 +194,10 @@ class Broadcaster:
         self._publish(event)
         self._let_leave(len(self._stirred))
 
-    def _publish(self, event: Event) -> None:
+    def _publish(self, event: Event) -> bool:
+        """Offer it to everybody; whether it was new."""
         if event.offset <= self._head:
-            return  # published before the broadcaster was restarted, or read from the log by everybody
+            return False  # published before the broadcaster was restarted, or read from the log by everybody
         if event.offset > self._head + 1:
             for subscriber in self._subscribers:
                 subscriber.fall_behind_nowait(self._head)
@@ -204,6 +205,7 @@ class Broadcaster:
         self._head = event.offset
         self._recent.add(event)
         self._hand_out(event)
+        return True
 
     def announce_nowait(self, text: bytes) -> int:
         """Offer something that is no event of the log to every subscriber; returns to how many."""
@@ -221,9 +223,8 @@ class Broadcaster:
             async for loaded in loaded_receive:
                 slice_end, slice_bytes, slice_events = trio.current_time() + SLICE_SECONDS, 0, 0
                 for event in loaded.events:
-                    self._publish(event)
+                    slice_events += self._publish(event)
                     slice_bytes += len(event.encoded)
-                    slice_events += 1
                     if slice_bytes > SLICE_BYTES or trio.current_time() > slice_end:
                         await self._hand_over(loaded, slice_events)
                         slice_end, slice_bytes, slice_events = trio.current_time() + SLICE_SECONDS, 0, 0

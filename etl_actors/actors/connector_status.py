@@ -71,7 +71,7 @@ class Tally:
         self.polls += 1
         self.unchanged += unchanged
         self.heard()
-        self._remember(latency_seconds * 1000)
+        self.remember(latency_seconds)
 
     def heard(self) -> None:
         """Something fresh came."""
@@ -112,7 +112,9 @@ class Tally:
         ordered = self._ordered_latencies
         return round(ordered[ceil(share * len(ordered)) - 1], 3) if ordered else None
 
-    def _remember(self, latency: float) -> None:
+    def remember(self, latency_seconds: float) -> None:
+        """An answer took so long; the oldest of them is forgotten."""
+        latency = latency_seconds * 1000
         self._latencies.append(latency)
         insort(self._ordered_latencies, latency)
         if len(self._latencies) > REMEMBERED_POLLS:
