@@ -17,7 +17,7 @@ from .actors.broadcaster import Broadcaster, HandOutTimer
 from .actors.janitor import Janitor
 from .actors.loader import CommitTimer, Loader
 from .actors.surveyor import Pairs, Surveyor
-from .actors.transformer import Transformer
+from .actors.transformer import Transformer, TransformTimer
 from .compiling import Compiled
 from .crew import Crew
 from .extraction import Extractor
@@ -42,7 +42,7 @@ from .transforms.symbols import SymbolTable, shipped_snapshot
 LONGEST_STAGGER_SECONDS = 0.25
 
 
-class Timings(CommitTimer, HandOutTimer, Protocol):
+class Timings(TransformTimer, CommitTimer, HandOutTimer, Protocol):
     """Keeps how long things take, and forgets what it knows of a connector that is gone."""
 
     def answered(self, connector_id: str, seconds: float, /) -> None: ...
@@ -88,6 +88,7 @@ def assemble(
         compiled.mappings.__getitem__,
         encode_json,
         on_verdict=lambda connector_id: roster.look_again_nowait(connector_id),
+        timer=timings,
     )
     factory = ActorFactory(
         configuration,

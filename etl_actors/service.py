@@ -32,6 +32,7 @@ from .settings import Configuration, ServiceSettings
 from .sources.exchange import open_client, open_guarded_client
 from .storage.opening import Storage, open_storage
 from .supervisor import OURS, Supervised
+from .tracing import open_tracing
 from .vault.doors import given_first_key
 from .web.app import create_app
 from .web.listener import abort_connections, address_of, open_listener, openable
@@ -105,13 +106,13 @@ async def serve(
             ) as storage,
             open_client(settings.upstream, __version__) as trusted,
             _open_guarded(settings) as guarded,
+            open_tracing(timings := Timings(), __version__, environment) as traced,
         ):
             keys, kept = await open_kept(storage, configuration, data_dir, environment)
             stored = await storage.reader.symbol_tables()
             stream, head = await storage.reader.stream()
             use_stored_pairs(tables, stored)
             files = FileDesk(storage.files, data_dir, keep_days=settings.retention.files_days)
-            timings = Timings()
             assembly = assemble(
                 configuration,
                 storage,
@@ -124,7 +125,7 @@ async def serve(
                 stream=stream,
                 head=head,
                 files=files,
-                timings=timings,
+                timings=traced,
             )
             doors = await open_doors(settings, storage.keys, first_key, host=host, data_dir=data_dir)
             reports = open_reports(settings, storage, assembly, files, doors.doorkeeper, timings, data_dir=data_dir)

@@ -56,9 +56,9 @@ class LogReader(Protocol):
 
 
 class HandOutTimer(Protocol):
-    """Is told how long after their commit so many events had left, or waited for those who read slowly."""
+    """Is told how long after their commit these events had left, or waited for those who read slowly."""
 
-    def handed_out(self, events: int, seconds: float, /) -> None: ...
+    def handed_out(self, events: Sequence[Event], seconds: float, /) -> None: ...
 
 
 class BroadcasterStatistics(Struct, frozen=True, kw_only=True):
@@ -221,19 +221,20 @@ class Broadcaster:
         async with loaded_receive:
             await self._flush()  # an incarnation before may not have come to that
             async for loaded in loaded_receive:
-                slice_end, slice_bytes, slice_events = trio.current_time() + SLICE_SECONDS, 0, 0
+                slice_end, slice_bytes, leaving = trio.current_time() + SLICE_SECONDS, 0, list[Event]()
                 for event in loaded.events:
-                    slice_events += self._publish(event)
+                    if self._publish(event):
+                        leaving.append(event)
                     slice_bytes += len(event.encoded)
                     if slice_bytes > SLICE_BYTES or trio.current_time() > slice_end:
-                        await self._hand_over(loaded, slice_events)
-                        slice_end, slice_bytes, slice_events = trio.current_time() + SLICE_SECONDS, 0, 0
-                await self._hand_over(loaded, slice_events)
+                        await self._hand_over(loaded, leaving)
+                        slice_end, slice_bytes, leaving = trio.current_time() + SLICE_SECONDS, 0, []
+                await self._hand_over(loaded, leaving)
 
-    async def _hand_over(self, loaded: Loaded, events: int) -> None:
+    async def _hand_over(self, loaded: Loaded, leaving: Sequence[Event]) -> None:
         await self._flush()
-        if self._timer is not None and events:
-            self._timer.handed_out(events, monotonic() - loaded.at)
+        if self._timer is not None and leaving:
+            self._timer.handed_out(leaving, monotonic() - loaded.at)
 
     async def _flush(self) -> None:
         """Let leave what was offered, with turns for others in between."""

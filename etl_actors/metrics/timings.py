@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 import trio
 from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics
 
-from ..messages import Transformed
+from ..messages import Event, Extracted, Transformed
 
 # Each has room for what is normal here and for what is not; more buckets would cost a series each.
 _LAG = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _ANSWER = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_TRANSFORM = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 _COMMIT = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _HAND_OUT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)
 _LOOP = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
@@ -36,6 +37,9 @@ class Timings:
             "From asking the provider to the end of its answer, of polls that brought one.",
             _ANSWER,
             ("connector",),
+        )
+        self._transform = self._histogram(
+            "etl_transform_duration_seconds", "How long mapping an answer took, with the turns of others.", _TRANSFORM
         )
         self._commit = self._histogram(
             "etl_commit_duration_seconds", "How long a commit took that succeeded, the wait for a connection included.",
@@ -57,6 +61,10 @@ class Timings:
         """A poll brought an answer."""
         self._answer.labels(connector_id).observe(seconds)
 
+    def transformed(self, extracted: Extracted, seconds: float) -> None:
+        """An extraction was mapped."""
+        self._transform.observe(seconds)
+
     def committed(self, parts: Sequence[Transformed], seconds: float) -> None:
         """A commit that took so long is done just now."""
         self._commit.observe(seconds)
@@ -66,9 +74,9 @@ class Timings:
             if part.kind in {"response", "frame"}:
                 observe(max((now - part.received_at).total_seconds(), 0.0))
 
-    def handed_out(self, events: int, seconds: float) -> None:
-        """So many events left so long after their commit."""
-        for _ in range(events):
+    def handed_out(self, events: Sequence[Event], seconds: float) -> None:
+        """These events left so long after their commit."""
+        for _ in events:
             self._hand_out_lag.observe(seconds)
 
     def late(self, seconds: float) -> None:

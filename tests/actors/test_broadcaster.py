@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from time import monotonic
 from typing import Any
 
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 from etl_actors.actors.broadcaster import SLICE_BYTES, Broadcaster
 from etl_actors.actors.subscriber import Subscriber
 from etl_actors.filtering import EVERYTHING, Filter
-from etl_actors.messages import Loaded
+from etl_actors.messages import Event, Loaded
 
 from .events import event, items_of, prices
 from .history import History, broadcaster
@@ -60,10 +61,10 @@ async def test_every_event_that_left_is_timed(autojump_clock: Any) -> None:
 
     class Timer:
         def __init__(self) -> None:
-            self.told: list[tuple[int, float]] = []
+            self.told: list[tuple[list[int], float]] = []
 
-        def handed_out(self, events: int, seconds: float) -> None:
-            self.told.append((events, seconds))
+        def handed_out(self, events: Sequence[Event], seconds: float) -> None:
+            self.told.append(([one.offset for one in events], seconds))
 
     timer = Timer()
     live = broadcaster(timer=timer)
@@ -73,7 +74,7 @@ async def test_every_event_that_left_is_timed(autojump_clock: Any) -> None:
     await send.send(Loaded(events=(event(3), event(4))))
     await send.aclose()
     await live.run(receive)
-    assert [events for events, _ in timer.told] == [2, 1, 1]
+    assert [events for events, _ in timer.told] == [[1, 2], [3], [4]]
     assert [seconds >= 5 for _, seconds in timer.told] == [True, True, False]
     assert live.statistics().events == 4
 

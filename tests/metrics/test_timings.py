@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from etl_actors.metrics import Timings, watch_loop
 
+from ..actors.events import event
 from ..actors.parts import transformed
 
 
@@ -42,8 +43,8 @@ def test_each_answer_of_a_batch_is_as_late_as_its_commit_is_after_it() -> None:
 def test_events_that_leave_together_are_observed_one_by_one() -> None:
     """The lag is that of events, not of batches."""
     timings = Timings()
-    timings.handed_out(3, 0.04)
-    timings.handed_out(1, 2)
+    timings.handed_out([event(1), event(2), event(3)], 0.04)
+    timings.handed_out([event(4)], 2)
     assert found(timings, "etl_handout_lag_seconds_count") == 4
     assert found(timings, "etl_handout_lag_seconds_bucket", le="0.05") == 3
 
