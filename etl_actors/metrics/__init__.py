@@ -1,9 +1,9 @@
 """Metrics: what ``GET /metrics`` tells Prometheus.
 
 Nothing is counted here that an actor counts already. When somebody scrapes, :class:`~.readings.Sources` asks every room
-for its statistics, on trio's thread, since only there they are of one moment; a worker thread makes text of them
-(:mod:`.exposition`), and the loop goes on meanwhile. No scrape asks the database. Only how long things take cannot be
-read afterwards: :class:`~.timings.Timings` is told that while it happens.
+for its statistics, and text is made of them a piece at a time (:mod:`.exposition`, :mod:`.writing`), so that the loop
+is never held. No scrape asks the database. Only how long things take cannot be read afterwards:
+:class:`~.timings.Timings` is told that while it happens.
 
 One file for each part of the house says which metrics it has: :mod:`.connectors`, :mod:`.flow`, :mod:`.storage`,
 :mod:`.limits`; :mod:`.families` is how they are written down. Names begin with ``etl_`` and carry their unit; the only

@@ -5,12 +5,12 @@ Observing costs well under a microsecond, and each event is observed twice: when
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import trio
 from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics
+from prometheus_client.metrics_core import Metric
 
 from ..messages import Event, Extracted, Transformed
 
@@ -23,21 +23,21 @@ _HAND_OUT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)
 _LOOP = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 
 LOOK_SECONDS = 0.1
+# Samples of so many connectors are made at once.
+_PART = 30
+
+_ANSWER_NAME = "etl_connector_poll_latency_seconds"
+_ANSWER_WORDS = "From asking the provider to the end of its answer, of polls that brought one."
 
 
 class Timings:
-    """The histograms, in a registry of our own."""
+    """The histograms, in a registry of our own; those of connectors beside it, since it collects all at once."""
 
     def __init__(self) -> None:
         # A series more for each histogram, which says when it was made: that is when the process was.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library gives it no types
         self.registry = CollectorRegistry()
-        self._answer = self._histogram(
-            "etl_connector_poll_latency_seconds",
-            "From asking the provider to the end of its answer, of polls that brought one.",
-            _ANSWER,
-            ("connector",),
-        )
+        self._answers: dict[str, Histogram] = {}
         self._transform = self._histogram(
             "etl_transform_duration_seconds", "How long mapping an answer took, with the turns of others.", _TRANSFORM
         )
@@ -59,7 +59,11 @@ class Timings:
 
     def answered(self, connector_id: str, seconds: float) -> None:
         """A poll brought an answer."""
-        self._answer.labels(connector_id).observe(seconds)
+        histogram = self._answers.get(connector_id)
+        if histogram is None:
+            histogram = Histogram(_ANSWER_NAME, _ANSWER_WORDS, registry=None, buckets=_ANSWER)
+            self._answers[connector_id] = histogram
+        histogram.observe(seconds)
 
     def transformed(self, extracted: Extracted, seconds: float) -> None:
         """An extraction was mapped."""
@@ -85,11 +89,21 @@ class Timings:
 
     def forget(self, connector_id: str) -> None:
         """The connector is gone, and its series with it."""
-        with suppress(KeyError):  # older versions of the library mind that there was none
-            self._answer.remove(connector_id)
+        self._answers.pop(connector_id, None)
 
-    def _histogram(self, name: str, words: str, buckets: Sequence[float], labels: Sequence[str] = ()) -> Histogram:
-        return Histogram(name, words, labels, registry=self.registry, buckets=buckets)
+    def families(self) -> Iterator[Metric]:
+        """What was observed by now; that of connectors in several parts."""
+        yield from self.registry.collect()
+        answers = list(self._answers.items())
+        for start in range(0, max(len(answers), 1), _PART):
+            family = Metric(_ANSWER_NAME, _ANSWER_WORDS, "histogram")
+            for connector_id, histogram in answers[start : start + _PART]:
+                for sample in (sample for one in histogram.collect() for sample in one.samples):
+                    family.add_sample(sample.name, {"connector": connector_id, **sample.labels}, sample.value)
+            yield family
+
+    def _histogram(self, name: str, words: str, buckets: Sequence[float]) -> Histogram:
+        return Histogram(name, words, registry=self.registry, buckets=buckets)
 
 
 async def watch_loop(late: Callable[[float], None]) -> None:

@@ -82,7 +82,11 @@ def test_the_histograms_are_told_all_the_same(scene: Scene) -> None:
     scene.traced.committed([part], 0.02)
     scene.traced.handed_out([event_of(part)], 0.003)
     scene.traced.answered("one", 0.2)
-    sample = scene.timings.registry.get_sample_value
+
+    def sample(name: str, labels: dict[str, str] | None = None) -> float | None:
+        samples = (one for family in scene.timings.families() for one in family.samples)
+        return next((one.value for one in samples if (one.name, one.labels) == (name, labels or {})), None)
+
     for name in ("transform_duration", "commit_duration", "commit_lag", "handout_lag"):
         assert sample(f"etl_{name}_seconds_count") == 1
     assert sample("etl_connector_poll_latency_seconds_count", {"connector": "one"}) == 1
