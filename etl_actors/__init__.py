@@ -16,8 +16,10 @@ The rooms, from the top down; imports point down only, and the wings do not know
 - ``cli``: the commands; ``demonstration``: the service against the sandbox
 - ``service``: opens storage, starts web, runs the pipeline, listens for signals
 - ``doors``: joins what guards the service: keys, and who must show one
-- ``assembly``: makes every actor of a configuration and joins them; ``status``: how all of them are; ``budget``: what a
-  configuration will cost; ``keeping``: the key and the connectors that are kept from run to run
+- ``reporting``: joins who tells how everything is
+- ``assembly``: makes every actor of a configuration and joins them; ``status``: how all of them are, ``metrics``: the
+  same for Prometheus, ``tracing``: the way of each answer for OpenTelemetry; ``budget``: what a configuration will
+  cost; ``keeping``: the key and the connectors that are kept from run to run
 - ``roster``: who is on, and how that changes while we run; ``extraction``: one url, fetched once; ``postbox``: what
   clients say to each other; ``factory`` makes the actors that read providers
 - ``pipeline``: the drawing: which channel leads where, what runs, how it stops

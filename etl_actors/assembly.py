@@ -7,17 +7,18 @@ tells how it is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .actors.broadcaster import Broadcaster
+from .actors.broadcaster import Broadcaster, HandOutTimer
 from .actors.janitor import Janitor
-from .actors.loader import Loader
+from .actors.loader import CommitTimer, Loader
 from .actors.loader_backlog import Backlog
 from .actors.surveyor import Pairs, Surveyor
-from .actors.transformer import Transformer
+from .actors.transformer import Transformer, TransformTimer
 from .compiling import Compiled
 from .crew import Crew
 from .extraction import Extractor
@@ -31,6 +32,7 @@ from .roster_entry import Entry, written_entries
 from .roster_keeping import Keeper, Keys
 from .settings import Configuration
 from .side_door import SideDoor
+from .sources.pacing import Limit
 from .sources.targets import target_mistake
 from .spool import Spool
 from .storage.opening import Storage
@@ -40,6 +42,13 @@ from .transforms.symbols import SymbolTable, shipped_snapshot
 # First polls are spread, so that eight answers do not arrive in one instant; the page fills within two seconds all
 # the same.
 LONGEST_STAGGER_SECONDS = 0.25
+
+
+class Timings(TransformTimer, CommitTimer, HandOutTimer, Protocol):
+    """Keeps how long things take, and forgets what it knows of a connector that is gone."""
+
+    def answered(self, connector_id: str, seconds: float, /) -> None: ...
+    def forget(self, connector_id: str, /) -> None: ...
 
 
 class Assembly(Struct, frozen=True, kw_only=True):
@@ -54,6 +63,7 @@ class Assembly(Struct, frozen=True, kw_only=True):
     broadcaster: Broadcaster
     janitor: Janitor
     surveyors: tuple[Surveyor, ...]
+    limits: Mapping[str, Limit]
 
 
 def assemble(
@@ -70,6 +80,7 @@ def assemble(
     head: int,
     files: FileDesk,
     spool: Spool,
+    timings: Timings,
 ) -> Assembly:
     """All actors, joined. ``tables`` are those that ``compiled`` holds; ``kept`` are the connectors made over REST;
     ``stream`` is whose history the log is, ``head`` where it ends now; batches wait for the database in ``spool``.
@@ -80,6 +91,7 @@ def assemble(
         compiled.mappings.__getitem__,
         encode_json,
         on_verdict=lambda connector_id: roster.look_again_nowait(connector_id),
+        timer=timings,
     )
     factory = ActorFactory(
         configuration,
@@ -90,6 +102,7 @@ def assemble(
         mappings=compiled.mappings,
         unmapped=transformer.unmapped,
         backlog=backlog,
+        on_answer=timings.answered,
     )
     entries = _with_actors([*written_entries(configuration), *kept], factory)
     surveyors = {
@@ -104,7 +117,11 @@ def assemble(
         if entry.settings.source_id in surveyors and entry.settings.source_id not in stored_pairs
     }
     broadcaster = Broadcaster(
-        buffer_bytes=service.live.subscriber_buffer_bytes, stream=stream, head=head, history=storage.log
+        buffer_bytes=service.live.subscriber_buffer_bytes,
+        stream=stream,
+        head=head,
+        history=storage.log,
+        timer=timings,
     )
     janitor = Janitor(storage.retention, files)
     loader = Loader(
@@ -114,6 +131,7 @@ def assemble(
         on_epoch_lost=lambda lost: crew.drop_nowait(roster.reading_under(lost)),
         ledger=ledger,
         backlog=backlog,
+        timer=timings,
     )
     crew = Crew(
         ledger,
@@ -130,6 +148,11 @@ def assemble(
         janitor=janitor,
         surveyors=surveyors.values(),
     )
+
+    def forget(connector_id: str) -> None:
+        transformer.forget(connector_id)
+        timings.forget(connector_id)
+
     refuse_target = _refuse_nothing if service.security.allow_private_targets else _refuse_private
     roster = Roster(
         factory,
@@ -137,7 +160,7 @@ def assemble(
         Keeper(storage.definitions, keys),
         entries=entries,
         refuse_target=refuse_target,
-        forget=transformer.forget,
+        forget=forget,
         drain_seconds=service.server.drain_seconds,
     )
     extractor = Extractor(
@@ -158,6 +181,7 @@ def assemble(
         broadcaster=broadcaster,
         janitor=janitor,
         surveyors=tuple(surveyors.values()),
+        limits=factory.limits,
     )
 
 

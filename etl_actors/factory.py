@@ -48,9 +48,10 @@ class Clients(Struct, frozen=True):
 
 
 class ActorFactory:
-    """Makes actors of one configuration. ``mappings`` holds the mapping in force of every connector, by id;
-    ``unmapped(connector_id)`` says why nothing of its newest answer could be mapped; ``backlog`` is what waits on disk
-    to be loaded.
+    """Makes actors of one configuration. ``mappings`` holds the mapping in force of every connector, by id, ``limits``
+    those of the providers, by name; ``unmapped(connector_id)`` says why nothing of its newest answer could be mapped,
+    and ``on_answer(connector_id, seconds)`` is told how long each answer took; ``backlog`` is what waits on disk to be
+    loaded.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class ActorFactory:
         mappings: dict[str, ItemMapping],
         unmapped: Callable[[str], str | None] = lambda connector_id: None,
         backlog: Backlog | None = None,
+        on_answer: Callable[[str, float], None] = lambda connector_id, seconds: None,
     ) -> None:
         self._backlog = backlog
         self._configuration = configuration
@@ -71,12 +73,13 @@ class ActorFactory:
         self._clients = clients
         self._ledger = ledger
         self._tables = tables
-        self._limits = {name: Limit(settings) for name, settings in configuration.limits.items()}
+        self.limits: Mapping[str, Limit] = {name: Limit(settings) for name, settings in configuration.limits.items()}
         private = configuration.service.security.allow_private_targets
         self._trusted_dialler = Dialler()
         self._guarded_dialler = self._trusted_dialler if private else Dialler(AddressGuard())
         self.mappings = mappings
         self.unmapped = unmapped
+        self._on_answer = on_answer
         self.decode = partial(decode_document, max_depth=configuration.service.upstream.max_depth)
 
     def mapping(self, connector: ConnectorSettings) -> ItemMapping:
@@ -93,8 +96,8 @@ class ActorFactory:
         """Why a limit that ``connector`` names cannot be, if it cannot."""
         snapshot = None if connector.sequence is None else connector.sequence.snapshot
         for limit in (connector.limit, None if snapshot is None else snapshot.limit):
-            if limit is not None and limit not in self._limits:
-                known = ", ".join(sorted(self._limits)) or "none"
+            if limit is not None and limit not in self.limits:
+                known = ", ".join(sorted(self.limits)) or "none"
                 return f"no config file declares [limits.{limit}]; known: {known}"
         return None
 
@@ -132,6 +135,7 @@ class ActorFactory:
             grace_seconds=grace_seconds,
             stagger_seconds=stagger_seconds,
             unmapped=self.unmapped,
+            on_answer=self._on_answer,
         )
 
     def _claim_for(self, connector: ConnectorSettings) -> Claiming:
@@ -167,7 +171,7 @@ class ActorFactory:
         )
 
     def _limit(self, connector: ConnectorSettings) -> Limit | None:
-        return self._limits.get(connector.limit) if connector.limit else None
+        return self.limits.get(connector.limit) if connector.limit else None
 
     def sequence_check(self, connector: ConnectorSettings, mapping: ItemMapping) -> SequenceCheck | None:
         """What sees gaps in the frames of ``connector``, if they are numbered."""
@@ -181,7 +185,7 @@ class ActorFactory:
         sequence = connector.sequence
         if sequence is None or sequence.snapshot is None or mapping.sequence is None:
             return None
-        limit = self._limits.get(sequence.snapshot.limit or connector.limit or "")
+        limit = self.limits.get(sequence.snapshot.limit or connector.limit or "")
         source = SnapshotSource(
             connector.connector_id,
             sequence.snapshot,
@@ -214,7 +218,7 @@ class ActorFactory:
 
         async def admit() -> None:
             if settings.limit:
-                await self._limits[settings.limit].admit(settings.cost)
+                await self.limits[settings.limit].admit(settings.cost)
 
         return Surveyor(
             source_id,

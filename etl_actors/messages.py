@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import PurePosixPath
+from time import monotonic
 from typing import Any, Literal
 from uuid import UUID
 
@@ -234,11 +235,12 @@ class Unstored(Occurrence, frozen=True, kw_only=True):
 
 
 class Loaded(Struct, frozen=True, kw_only=True):
-    """A batch that is safe. One that is committed brings its events in the order of their offsets; one that waits on
-    disk for the database brings them without.
+    """A batch that is safe: since ``at``, on the monotonic clock. One that is committed brings its events in the order
+    of their offsets; one that waits on disk for the database brings them without.
     """
 
     events: tuple[Event | Unstored, ...]
+    at: float = field(default_factory=monotonic)
 
 
 FileKind = Literal["upload", "processed"]

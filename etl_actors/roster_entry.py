@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from .actors.connector import ConnectorActor
+from .actors.connector_status import State
 from .actors.socket_connector import SocketConnectorActor
 from .settings import Configuration, ConnectorSettings
 from .settings.decoding import Mistake, convert
@@ -44,6 +45,18 @@ class Entry(Struct, frozen=True, kw_only=True):
     def runs(self) -> bool:
         """Whether an actor should poll for it, or follow it."""
         return self.settings.enabled and self.settings.kind in {"rest", "websocket"} and self.trouble is None
+
+
+def shown_state(entry: Entry, of_actor: State | None, *, unmapped: bool) -> State:
+    """The one word for how a connector is: what its actor says, unless there is trouble that it cannot know of.
+
+    ``unmapped``: nothing of its newest answer could be mapped.
+    """
+    if entry.trouble is not None and entry.settings.enabled:
+        return "failing"
+    if of_actor is None:
+        return "stopped"
+    return "failing" if unmapped and of_actor in {"running", "throttled"} else of_actor
 
 
 class Definition(Protocol):

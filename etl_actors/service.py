@@ -25,13 +25,15 @@ from .errors import EtlActorsError, ServiceFailed, SpoolFull, SpoolUnavailable
 from .factory import Clients
 from .files.desk import FileDesk
 from .keeping import open_kept
+from .metrics import Timings, watch_loop
 from .progress import Progress, progress
+from .reporting import open_reports
 from .settings import Configuration, ServiceSettings
 from .sources.exchange import open_client, open_guarded_client
 from .spool import Spool, open_spool
-from .status import StatusBoard, Watch
 from .storage.opening import Storage, open_storage
 from .supervisor import OURS, Supervised
+from .tracing import open_tracing
 from .vault.doors import given_first_key
 from .web.app import create_app
 from .web.listener import abort_connections, address_of, open_listener, openable
@@ -106,6 +108,7 @@ async def serve(
             open_client(settings.upstream, __version__) as trusted,
             _open_guarded(settings) as guarded,
             _open_spool(settings, data_dir) as spool,
+            open_tracing(timings := Timings(), __version__, environment) as traced,
         ):
             keys, kept = await open_kept(storage, configuration, data_dir, environment)
             stored = await storage.reader.symbol_tables()
@@ -125,12 +128,16 @@ async def serve(
                 head=head,
                 files=files,
                 spool=spool,
+                timings=traced,
             )
             doors = await open_doors(settings, storage.keys, first_key, host=host, data_dir=data_dir)
-            statuses = _status_board(storage, spool, assembly, doors.doorkeeper)
+            reports = open_reports(
+                settings, storage, spool, assembly, files, doors.doorkeeper, timings, data_dir=data_dir
+            )
             app = create_app(
                 reader=storage.reader,
-                statuses=statuses,
+                statuses=reports.statuses,
+                metrics=reports.metrics,
                 roster=assembly.roster,
                 extractor=assembly.extractor,
                 publisher=assembly.broadcaster,
@@ -149,6 +156,7 @@ async def serve(
                 serving = partial(serve_app, app, listener, shutdown=drained.wait, grace_seconds=CLOSING_SECONDS)
                 await nursery.start(_serve_web, serving, closed)
                 nursery.start_soon(Supervised("doorkeeper", OURS).run, doors.doorkeeper.run)
+                nursery.start_soon(watch_loop, timings.late)
                 await nursery.start(_stop_on_signal, assembly, settings.server.drain_seconds)
                 if storage.embedded is not None:
                     nursery.start_soon(_fail_with_database, storage)
@@ -175,22 +183,6 @@ async def _open_spool(settings: ServiceSettings, data_dir: Path) -> AsyncIterato
             yield spool
     except (SpoolFull, SpoolUnavailable) as error:
         raise ServiceFailed(f"the spool in {data_dir} cannot be used: {error}") from error
-
-
-def _status_board(storage: Storage, spool: Spool, assembly: Assembly, watch: Watch) -> StatusBoard:
-    return StatusBoard(
-        roster=assembly.roster,
-        pipeline=assembly.pipeline,
-        transformer=assembly.transformer,
-        loader=assembly.loader,
-        broadcaster=assembly.broadcaster,
-        janitor=assembly.janitor,
-        surveyors=assembly.surveyors,
-        watch=watch,
-        database=storage.statistics,
-        spool=spool.statistics,
-        version=__version__,
-    )
 
 
 def _spare_the_collector() -> None:

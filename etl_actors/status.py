@@ -19,7 +19,7 @@ from .actors.loader import Loader
 from .actors.surveyor import Surveyor
 from .actors.transformer import Transformer
 from .pipeline import Pipeline
-from .roster_entry import Entry
+from .roster_entry import Entry, shown_state
 from .settings.disclosure import shown_document
 from .spool import SpoolStatistics
 from .wire import iso_time
@@ -90,7 +90,7 @@ class StatusBoard:
             "loader": msgspec.to_builtins(self._loader.statistics()),
             "database": self._database()
             | {
-                "last_error": self._watch.trouble or self._loader.statistics().last_error,
+                "last_error": self.database_trouble(),
                 "retention": msgspec.to_builtins(self._janitor.statistics()),
             },
             "spool": msgspec.to_builtins(self._spool()),
@@ -134,7 +134,7 @@ class StatusBoard:
         Everybody may read these, so they say what and not more; ``overview`` has the errors themselves.
         """
         reasons = []
-        if self._loader.statistics().last_error is not None or self._watch.trouble is not None:
+        if self.database_trouble() is not None:
             reasons.append("the database does not answer")
         reasons.extend(
             f"{actor.name} is {actor.state}"
@@ -142,6 +142,10 @@ class StatusBoard:
             if ":" not in actor.name and actor.state not in {"running", "finished"}
         )
         return reasons
+
+    def database_trouble(self) -> str | None:
+        """Why the database cannot be used; None when it can."""
+        return self._watch.trouble or self._loader.statistics().last_error
 
     def stale(self) -> list[str]:
         """The connectors that brought nothing fresh for as long as they may."""
@@ -165,12 +169,6 @@ class StatusBoard:
         return described if entry.trouble is None else described | {"trouble": entry.trouble}
 
     def _state(self, entry: Entry) -> str:
-        if entry.trouble is not None and entry.settings.enabled:
-            return "failing"
-        if entry.actor is None:
-            return "stopped"
-        state = str(entry.actor.statistics().state)
-        refusal = self._transformer.statistics().refusals.get(entry.settings.connector_id)
-        return (
-            "failing" if refusal is not None and refusal.nothing_left and state in {"running", "throttled"} else state
-        )
+        state = None if entry.actor is None else entry.actor.statistics().state
+        unmapped = self._transformer.unmapped(entry.settings.connector_id) is not None
+        return shown_state(entry, state, unmapped=unmapped)

@@ -39,8 +39,11 @@ CONNECTORS = Restarts(intensity=5, parked_seconds=60.0)
 OURS = Restarts(intensity=3)
 
 
+ACTOR_STATES = ("running", "restarting", "parked", "finished", "failed")
+
+
 class ActorStatistics(Struct, frozen=True, kw_only=True):
-    """What the status route shows of one actor; ``state`` is running, restarting, parked, finished or failed."""
+    """What the status route shows of one actor; ``state`` is one of ``ACTOR_STATES``."""
 
     name: str
     state: str

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from time import monotonic
 from typing import Protocol
 from uuid import UUID
 
@@ -57,8 +58,18 @@ class LogReader(Protocol):
     async def bounds(self) -> tuple[UUID, int, int]: ...
 
 
+class HandOutTimer(Protocol):
+    """Is told how long after their commit these events had left, or waited for those who read slowly."""
+
+    def handed_out(self, events: Sequence[Event], seconds: float, /) -> None: ...
+
+
 class BroadcasterStatistics(Struct, frozen=True, kw_only=True):
-    """What was published so far, and to how many it goes now. ``replaying`` of them read the log."""
+    """What was published so far, and to how many it goes now. ``replaying`` of them read the log.
+
+    ``fullest_bytes`` is what waits for the one for whom most does; ``recent_bytes`` what is kept for those who come
+    back.
+    """
 
     subscribers: int
     replaying: int
@@ -67,6 +78,8 @@ class BroadcasterStatistics(Struct, frozen=True, kw_only=True):
     dropped: int
     head: int
     waiting_bytes: int
+    fullest_bytes: int
+    recent_bytes: int
 
 
 class Reach(Struct, frozen=True, kw_only=True):
@@ -91,11 +104,13 @@ class Broadcaster:
         head: int,
         history: LogReader,
         recent_bytes: int = RECENT_BYTES,
+        timer: HandOutTimer | None = None,
     ) -> None:
         self.stream = str(stream)
         self._buffer_bytes = buffer_bytes
         self._head = head
         self._history = history
+        self._timer = timer
         self._recent = RecentEvents(recent_bytes)
         self._subscribers: set[Subscriber] = set()
         self._handout = Handout()
@@ -111,6 +126,7 @@ class Broadcaster:
 
     def statistics(self) -> BroadcasterStatistics:
         """A snapshot."""
+        waiting = [subscriber.waiting_bytes for subscriber in self._subscribers]
         return BroadcasterStatistics(
             subscribers=len(self._subscribers),
             replaying=sum(subscriber.is_behind for subscriber in self._subscribers),
@@ -118,7 +134,9 @@ class Broadcaster:
             too_slow=self._too_slow,
             dropped=self._dropped + sum(subscriber.dropped for subscriber in self._subscribers),
             head=self._head,
-            waiting_bytes=sum(subscriber.waiting_bytes for subscriber in self._subscribers),
+            waiting_bytes=sum(waiting),
+            fullest_bytes=max(waiting, default=0),
+            recent_bytes=self._recent.bytes,
         )
 
     @contextmanager
@@ -183,13 +201,14 @@ class Broadcaster:
         self._publish(event)
         self._let_leave()
 
-    def _publish(self, event: Event | Unstored) -> None:
+    def _publish(self, event: Event | Unstored) -> bool:
+        """Offer it to everybody; whether it was new."""
         if isinstance(event, Unstored):
             self._events += 1
             self._handout.offer_unstored(event)
-            return
+            return True
         if event.offset <= self._head:
-            return  # published before the broadcaster was restarted, or read from the log by everybody
+            return False  # published before the broadcaster was restarted, or read from the log by everybody
         if event.offset > self._head + 1:
             for subscriber in self._subscribers:
                 subscriber.fall_behind_nowait(self._head)
@@ -199,6 +218,7 @@ class Broadcaster:
         self._handout.offer_event(event)
         if self._moved:
             self._moved.unpark_all()
+        return True
 
     async def wait_published(self, offset: int) -> None:
         """Until everything up to ``offset`` was handed out."""
@@ -218,14 +238,20 @@ class Broadcaster:
         async with loaded_receive:
             await self._flush()  # an incarnation before may not have come to that
             async for loaded in loaded_receive:
-                slice_end, slice_bytes = trio.current_time() + SLICE_SECONDS, 0
+                slice_end, slice_bytes, leaving = trio.current_time() + SLICE_SECONDS, 0, list[Event]()
                 for event in loaded.events:
-                    self._publish(event)
+                    if self._publish(event) and isinstance(event, Event):
+                        leaving.append(event)
                     slice_bytes += len(event.encoded)
                     if slice_bytes > SLICE_BYTES or trio.current_time() > slice_end:
-                        await self._flush()
-                        slice_end, slice_bytes = trio.current_time() + SLICE_SECONDS, 0
-                await self._flush()
+                        await self._hand_over(loaded, leaving)
+                        slice_end, slice_bytes, leaving = trio.current_time() + SLICE_SECONDS, 0, []
+                await self._hand_over(loaded, leaving)
+
+    async def _hand_over(self, loaded: Loaded, leaving: Sequence[Event]) -> None:
+        await self._flush()
+        if self._timer is not None and leaving:
+            self._timer.handed_out(leaving, monotonic() - loaded.at)
 
     async def _flush(self) -> None:
         """Let leave what was offered, with turns for others in between."""

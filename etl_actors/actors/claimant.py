@@ -143,6 +143,7 @@ class Claimant:
             "last_success": tally.last_success,
             "last_error": tally.last_error,
             "last_error_at": tally.last_error_at,
+            "failures": tally.all_failures,
             "consecutive_failures": tally.failures,
             "retry_after_seconds": tally.asked_to_wait(),
             "stale": tally.stale,

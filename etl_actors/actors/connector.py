@@ -32,7 +32,7 @@ __all__ = ["Backoff", "Claiming", "ConnectorActor", "ConnectorStatistics", "Deco
 
 
 class ConnectorActor(Claimant):
-    """One connector that polls."""
+    """One connector that polls; ``on_answer(connector_id, seconds)`` is told how long each answer took."""
 
     def __init__(
         self,
@@ -48,6 +48,7 @@ class ConnectorActor(Claimant):
         stagger_seconds: float = 0.0,
         grace_seconds: float = 5.0,
         unmapped: Callable[[str], str | None] = lambda connector_id: None,
+        on_answer: Callable[[str, float], None] = lambda connector_id, seconds: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._alarm = Alarm()
@@ -56,6 +57,7 @@ class ConnectorActor(Claimant):
         self._backoff = backoff
         self._limit: Limit = limit or Unlimited()
         self._stagger_seconds = stagger_seconds
+        self._on_answer = on_answer
         self._intake = Intake(connector, decode=decode, inspector=inspector, ledger=ledger, grace_seconds=grace_seconds)
 
     async def run(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
@@ -131,6 +133,7 @@ class ConnectorActor(Claimant):
             hold = 0.0
             self._diary.poll_succeeded(self._tally.failures)
             self._tally.succeeded(latency, unchanged=not sent)
+            self._on_answer(self.connector_id, latency)
             self._diary.pages_left(sweep.cut)
         self._diary.throttling(self._limit.throttled(self.connector_id), self._interval())
         self._notices.look_again_nowait()

@@ -6,6 +6,7 @@ for people to read.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
@@ -23,14 +24,15 @@ class ConnectorStatistics(Struct, frozen=True, kw_only=True):
     """How a connector is at this moment.
 
     ``last_error`` stays after a recovery, as history; ``consecutive_failures`` tells whether it is over.
-    ``retry_after_seconds`` is what is left of the wait the provider asked for. Latencies are of the last 500 polls that
-    brought an answer.
+    ``failures`` counts them all since the start. ``retry_after_seconds`` is what is left of the wait the provider asked
+    for. Latencies are of the last 500 polls that brought an answer.
     """
 
     state: State
     last_success: datetime | None = None
     last_error: str | None = None
     last_error_at: datetime | None = None
+    failures: int = 0
     consecutive_failures: int = 0
     next_poll: datetime | None = None
     effective_interval_seconds: float = 0.0
@@ -51,12 +53,14 @@ class Tally:
         self.polls = 0
         self.unchanged = 0
         self.failures = 0
+        self.all_failures = 0
         self.last_success: datetime | None = None
         self.last_error: str | None = None
         self.last_error_at: datetime | None = None
         self._fresh_since = inf
         self._asked_until: float | None = None
-        self._latencies: deque[float] = deque(maxlen=REMEMBERED_POLLS)
+        self._latencies: deque[float] = deque()
+        self._ordered_latencies: list[float] = []  # the same, kept in order: statistics are asked for often
 
     def began(self) -> None:
         """The connector runs: from here on its data ages."""
@@ -67,7 +71,7 @@ class Tally:
         self.polls += 1
         self.unchanged += unchanged
         self.heard()
-        self._latencies.append(latency_seconds * 1000)
+        self.remember(latency_seconds)
 
     def heard(self) -> None:
         """Something fresh came."""
@@ -80,6 +84,7 @@ class Tally:
         """A poll brought none."""
         self.polls += 1
         self.failures += 1
+        self.all_failures += 1
         self._asked_until = None if retry_after is None else trio.current_time() + retry_after
         self.troubled(reason)
 
@@ -104,5 +109,13 @@ class Tally:
 
     def latency_ms(self, share: float) -> float | None:
         """The latency that ``share`` of the remembered polls did not exceed."""
-        ordered = sorted(self._latencies)
+        ordered = self._ordered_latencies
         return round(ordered[ceil(share * len(ordered)) - 1], 3) if ordered else None
+
+    def remember(self, latency_seconds: float) -> None:
+        """An answer took so long; the oldest of them is forgotten."""
+        latency = latency_seconds * 1000
+        self._latencies.append(latency)
+        insort(self._ordered_latencies, latency)
+        if len(self._latencies) > REMEMBERED_POLLS:
+            del self._ordered_latencies[bisect_left(self._ordered_latencies, self._latencies.popleft())]

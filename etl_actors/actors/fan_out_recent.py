@@ -23,6 +23,11 @@ class RecentEvents:
         self._events: deque[Event] = deque()
         self._bytes = 0
 
+    @property
+    def bytes(self) -> int:
+        """How much they take."""
+        return self._bytes
+
     def add(self, event: Event) -> None:
         """The event that was published last."""
         if self._events and event.offset != self._events[-1].offset + 1:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from time import monotonic
 from typing import Protocol
 from uuid import UUID, uuid5
 
@@ -52,6 +53,12 @@ class Ledger(Protocol):
     def refuse(self, extraction_id: UUID, reason: str, /) -> None: ...
 
 
+class CommitTimer(Protocol):
+    """Is told of each commit when it is done: what was in it, and how long it took."""
+
+    def committed(self, parts: Sequence[Transformed], seconds: float, /) -> None: ...
+
+
 class LoaderStatistics(Struct, frozen=True, kw_only=True):
     """What the loader did so far. ``waiting_seconds`` is how long the batch in its hand has been waiting; ``spooled``
     batches were put on disk, of which some ``waits`` or none.
@@ -83,9 +90,11 @@ class Loader:
         on_epoch_lost: Callable[[dict[str, int]], None],
         ledger: Ledger | None = None,
         backlog: Backlog | None = None,
+        timer: CommitTimer | None = None,
     ) -> None:
         self._writer = writer
         self._backlog = backlog
+        self._timer = timer
         self._on_epoch_lost = on_epoch_lost
         self._ledger = ledger
         self._builder = BatchBuilder(max_rows=max_batch_rows, max_age_seconds=max_batch_age_seconds)
@@ -203,6 +212,7 @@ class Loader:
         started, pause, reason = trio.current_time(), 0.1, f"it said nothing for {SILENCE_SECONDS:g} s"
         with trio.CancelScope(deadline=math.inf if patient else started + SILENCE_SECONDS) as trying:
             while True:
+                began = monotonic()
                 try:
                     events = await self._writer.write(batch)
                 except StorageUnavailable as error:
@@ -212,6 +222,8 @@ class Loader:
                     if self._last_error is not None:
                         log.info("loader.storage_found")
                     self._last_error = None
+                    if self._timer is not None:
+                        self._timer.committed(batch.parts, monotonic() - began)
                     return events
                 if not patient:
                     trying.deadline = min(trying.deadline, started + PATIENCE_SECONDS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any, Protocol
 
 import structlog
@@ -35,6 +36,12 @@ class ItemMapper(Protocol):
     def mapped_fields(self) -> Mapping[str, str]: ...
     def elements(self, document: Any) -> Sequence[Any]: ...
     def map_element(self, element: Any, position: int, params: Mapping[str, str]) -> Item | None: ...
+
+
+class TransformTimer(Protocol):
+    """Is told of each extraction when it is mapped, and how long that took, with the turns that others had."""
+
+    def transformed(self, extracted: Extracted, seconds: float, /) -> None: ...
 
 
 class Refusal(Struct, frozen=True, kw_only=True):
@@ -76,10 +83,12 @@ class Transformer:
         encode: Callable[[Any], bytes],
         *,
         on_verdict: Callable[[str], None] = lambda connector_id: None,
+        timer: TransformTimer | None = None,
     ) -> None:
         self._mapper_of = mapper_of
         self._encode = encode
         self._on_verdict = on_verdict
+        self._timer = timer
         self._items: dict[str, int] = {}
         self._rejected: dict[str, int] = {}
         self._refusals: dict[str, Refusal] = {}
@@ -112,7 +121,11 @@ class Transformer:
         """Until the input ends."""
         async with extracted_receive, transformed_send:
             async for extracted in extracted_receive:
-                await transformed_send.send(await self.transform(extracted))
+                began = monotonic()
+                transformed = await self.transform(extracted)
+                if self._timer is not None:
+                    self._timer.transformed(extracted, monotonic() - began)
+                await transformed_send.send(transformed)
 
     async def transform(self, extracted: Extracted) -> Transformed:
         """The rows of one extraction; what cannot be mapped is among them, as rejected."""

@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import structlog
 import trio
+from msgspec import Struct
 
 from ..errors import NoRoom
 from ..messages import StoredFile
@@ -43,6 +44,14 @@ class Records(Store, Protocol):
     async def delete(self, file_id: int) -> bool: ...
 
 
+class DeskStatistics(Struct, frozen=True, kw_only=True):
+    """How many files are on their way, how many of them are read, and how many wait for a place."""
+
+    arriving: int
+    parsed: int
+    waiting: int
+
+
 class FileDesk:
     """Takes files in, and removes them. ``keep_days`` 0 keeps for ever."""
 
@@ -54,6 +63,14 @@ class FileDesk:
         self._turns = trio.Semaphore(MOST_PARSED)
         self._unsettled: dict[str, float] = {}
         make_folders(data_dir)
+
+    def statistics(self) -> DeskStatistics:
+        """A snapshot."""
+        return DeskStatistics(
+            arriving=MOST_ARRIVING - self._places.value,
+            parsed=MOST_PARSED - self._turns.value,
+            waiting=self._places.statistics().tasks_waiting,
+        )
 
     @asynccontextmanager
     async def receiving(self, expected_bytes: int) -> AsyncIterator[Arrival]:

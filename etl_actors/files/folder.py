@@ -133,9 +133,14 @@ def make_folders(data_dir: Path) -> None:
         raise UsageError(f"the data folder {data_dir} cannot be used: {error}") from None
 
 
+def free_bytes(folder: Path) -> int:
+    """What the disk below ``folder`` has left for us. Raises OSError."""
+    return shutil.disk_usage(folder).free
+
+
 def check_room(folder: Path, wanted: int) -> None:
     """Raises :class:`NoRoom` unless ``wanted`` bytes fit and the reserve stays free."""
-    free = shutil.disk_usage(folder).free
+    free = free_bytes(folder)
     if free < wanted + RESERVE_BYTES:
         raise NoRoom(f"the disk of the service has {free:,} bytes free, too few for {wanted:,} more", disk=True)
 

@@ -12,10 +12,28 @@ from datetime import UTC, datetime
 from math import inf
 
 import trio
+from msgspec import Struct
 
 from ..settings import LimitSettings
 from .quota import Allowance, Demand, Window, allowances_of, stretched
 from .quota_headers import hold_seconds
+
+
+class WindowUse(Struct, frozen=True, kw_only=True):
+    """How much of one allowance was used in the last ``seconds``; it counts each call's cost when ``weighed``."""
+
+    seconds: float
+    weighed: bool
+    allowed: float
+    used: float
+
+
+class LimitStatistics(Struct, frozen=True, kw_only=True):
+    """How a provider's allowance is used: by how many connectors, and for how long nobody is let through."""
+
+    connectors: int
+    held_seconds: float
+    windows: tuple[WindowUse, ...]
 
 
 class Limit:
@@ -37,6 +55,23 @@ class Limit:
         self._intervals: dict[str, float] = {}
         self._held_until = -inf
         self._gate = trio.StrictFIFOLock()
+
+    def statistics(self) -> LimitStatistics:
+        """A snapshot."""
+        now = self._clock()
+        return LimitStatistics(
+            connectors=len(self._demands),
+            held_seconds=self.held_seconds(),
+            windows=tuple(
+                WindowUse(
+                    seconds=window.allowance.seconds,
+                    weighed=window.allowance.weighed,
+                    allowed=window.allowance.amount,
+                    used=window.used(now),
+                )
+                for window in self._windows
+            ),
+        )
 
     def join(self, connector_id: str, interval_seconds: float, cost: float = 1) -> None:
         """A connector shares this limit from now on; again with other figures replaces them."""

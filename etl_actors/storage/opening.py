@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,7 +68,7 @@ _OTHER_CONNECTIONS = _WRITER_CONNECTIONS + _CHANGE_CONNECTIONS + _FILE_CONNECTIO
 
 
 class Storage(Struct, frozen=True, kw_only=True):
-    """The open storage and its parts: connections that only read, and those that write."""
+    """The open storage and its parts: connections that only read, and those that write; ``pools`` are all, by name."""
 
     readers: Pool
     writers: Pool
@@ -83,6 +83,8 @@ class Storage(Struct, frozen=True, kw_only=True):
     file_reader: FileReader
     embedded: EmbeddedPostgres | None
     version: str
+    pools: Mapping[str, Pool]
+    partitions: PartitionBook
 
     def statistics(self) -> dict[str, Any]:
         """For the status route."""
@@ -156,6 +158,8 @@ async def open_storage(
             file_reader=FileReader(readers),
             embedded=embedded,
             version=version,
+            pools={"readers": readers, "writers": writers, "changes": changes, "files": filers, "keys": keys},
+            partitions=book,
         )
 
 

@@ -81,6 +81,10 @@ class PartitionBook:
         """The known partitions of ``table``, oldest first."""
         return tuple(self._spans[table])
 
+    def counts(self) -> dict[str, int]:
+        """How many partitions of each table are known."""
+        return {table: len(spans) for table, spans in self._spans.items()}
+
     def start_of(self, table: str, at: datetime) -> datetime:
         """Where the partition that covers ``at`` begins; it must exist."""
         span = find_span(self._spans[table], at)

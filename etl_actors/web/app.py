@@ -19,10 +19,11 @@ from .flow import install_flow_control
 from .health import health_routes
 from .keys import key_routes
 from .live import live_routes
+from .metrics import metrics_routes
 from .openapi.documented import hidden
 from .openapi.pages import documentation_routes
 from .origins import install_origin_checks
-from .ports import Extractor, FileDesk, FileReader, Postbox, Publisher, Reader, Roster, Statuses
+from .ports import Extractor, FileDesk, FileReader, Metrics, Postbox, Publisher, Reader, Roster, Statuses
 from .problems import install_problem_handlers
 from .secure_headers import install_secure_headers
 from .session import session_routes
@@ -36,6 +37,7 @@ def create_app(
     *,
     reader: Reader,
     statuses: Statuses,
+    metrics: Metrics,
     roster: Roster,
     extractor: Extractor,
     publisher: Publisher,
@@ -63,6 +65,7 @@ def create_app(
     lasting = Lasting(access.doorkeeper, gate.sessions)
     install_secure_headers(app)
     app.register_blueprint(health_routes(statuses, version))
+    app.register_blueprint(metrics_routes(metrics))
     app.register_blueprint(connector_routes(statuses, roster))
     app.register_blueprint(extract_routes(extractor))
     app.register_blueprint(upload_routes(files))

@@ -123,6 +123,7 @@ CONNECTOR_STATUS: dict[str, Any] = {
     "last_success": MOMENT,
     "last_error": None,
     "last_error_at": None,
+    "failures": 0,
     "consecutive_failures": 0,
     "next_poll": "2025-12-08T16:00:10Z",
     "effective_interval_seconds": 10.0,
@@ -182,6 +183,8 @@ STATUS: dict[str, Any] = {
         "dropped": 0,
         "head": 14,
         "waiting_bytes": 0,
+        "fullest_bytes": 0,
+        "recent_bytes": 5824000,
     },
     "symbols": {"binance": {"pairs": 2500, "refreshed_at": MOMENT, "last_error": None}},
 }

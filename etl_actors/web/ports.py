@@ -63,6 +63,12 @@ class Statuses(Protocol):
     def stale(self) -> list[str]: ...
 
 
+class Metrics(Protocol):
+    """Everything that Prometheus may know, as its text format 0.0.4 or as OpenMetrics 1.0.0."""
+
+    async def scrape(self, *, openmetrics: bool) -> bytes: ...
+
+
 class Control(Protocol):
     """What a running connector can be told."""
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import trio
 
-from etl_actors.actors.broadcaster import Broadcaster
+from etl_actors.actors.broadcaster import Broadcaster, HandOutTimer
 from etl_actors.errors import StorageUnavailable
 from etl_actors.messages import Event
 
@@ -48,9 +48,19 @@ class History:
 
 
 def broadcaster(
-    *, buffer_bytes: int = 1_000_000, history: History | None = None, head: int = 0, recent_bytes: int = 0
+    *,
+    buffer_bytes: int = 1_000_000,
+    history: History | None = None,
+    head: int = 0,
+    recent_bytes: int = 0,
+    timer: HandOutTimer | None = None,
 ) -> Broadcaster:
     """One over this history; without ``recent_bytes`` it remembers nothing itself."""
     return Broadcaster(
-        buffer_bytes=buffer_bytes, stream=STREAM, head=head, history=history or History(), recent_bytes=recent_bytes
+        buffer_bytes=buffer_bytes,
+        stream=STREAM,
+        head=head,
+        history=history or History(),
+        recent_bytes=recent_bytes,
+        timer=timer,
     )

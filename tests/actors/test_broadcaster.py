@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from time import monotonic
 from typing import Any
 
 import trio
 import trio.testing
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from etl_actors.actors.broadcaster import Broadcaster
+from etl_actors.actors.broadcaster import SLICE_BYTES, Broadcaster
 from etl_actors.actors.subscriber import Subscriber
 from etl_actors.filtering import EVERYTHING, Filter
-from etl_actors.messages import Loaded
+from etl_actors.messages import Event, Loaded
 
 from .events import event, items_of, prices
 from .history import History, broadcaster
@@ -51,6 +54,44 @@ async def test_every_subscriber_gets_every_event_in_order(autojump_clock: Any) -
     assert heard[0] == [json.loads(event(offset).encoded) for offset in (1, 2, 3)]
     assert [one["subs"] for one in heard[1]] == [["named"]] * 3
     assert live.head == 3
+
+
+async def test_every_event_that_left_is_timed(autojump_clock: Any) -> None:
+    """Also when nobody listens, when it is so large that it leaves alone, and not again when it is published twice."""
+
+    class Timer:
+        def __init__(self) -> None:
+            self.told: list[tuple[list[int], float]] = []
+
+        def handed_out(self, events: Sequence[Event], seconds: float) -> None:
+            self.told.append(([one.offset for one in events], seconds))
+
+    timer = Timer()
+    live = broadcaster(timer=timer)
+    send, receive = trio.open_memory_channel[Loaded](10)
+    large = replace(event(2), encoded=b"x" * SLICE_BYTES)
+    await send.send(Loaded(events=(event(1), large, event(3)), at=monotonic() - 5))
+    await send.send(Loaded(events=(event(3), event(4))))
+    await send.aclose()
+    await live.run(receive)
+    assert [events for events, _ in timer.told] == [[1, 2], [3], [4]]
+    assert [seconds >= 5 for _, seconds in timer.told] == [True, True, False]
+    assert live.statistics().events == 4
+
+
+async def test_what_waits_is_told_for_all_and_for_the_fullest(autojump_clock: Any) -> None:
+    """And what is kept for those who come back."""
+    live = broadcaster(recent_bytes=1_000_000)
+    with live.subscriber() as one, live.subscriber() as other:
+        one.subscribe_nowait(None, EVERYTHING)
+        other.subscribe_nowait(None, EVERYTHING)
+        live.publish_nowait(event(1))
+        await one.receive()
+        live.publish_nowait(event(2))
+        told = live.statistics()
+        assert told.fullest_bytes == other.waiting_bytes == 2 * one.waiting_bytes
+        assert told.waiting_bytes == 3 * one.waiting_bytes
+        assert told.recent_bytes > 2 * len(event(1).encoded)
 
 
 async def test_a_subscriber_that_reads_too_slowly_is_let_go(autojump_clock: Any) -> None:

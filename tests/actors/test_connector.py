@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ import trio
 from trio.testing import MockClock
 
 from etl_actors.actors.connector import ConnectorActor
+from etl_actors.actors.connector_status import REMEMBERED_POLLS, Tally
 from etl_actors.errors import PayloadRefused, PollFailed, StorageUnavailable
 from etl_actors.ledger import Ledger
 from etl_actors.messages import Checkpoint, Claim, Extracted, Page, Reading
@@ -363,6 +366,33 @@ async def test_latencies_and_counts_are_of_answers(autojump_clock: MockClock) ->
     assert (statistics.polls, statistics.unchanged, statistics.consecutive_failures) == (101, 1, 1)
     assert statistics.latency_p50_ms == pytest.approx(490)
     assert statistics.latency_p99_ms == pytest.approx(980)
+
+
+def test_percentiles_are_those_of_the_newest_polls() -> None:
+    """What is older than the last 500 is forgotten, however often it came."""
+    tally = Tally(None, lambda: datetime.now(UTC))
+    newest: deque[float] = deque(maxlen=REMEMBERED_POLLS)
+    for number in range(3 * REMEMBERED_POLLS):
+        latency = number * 7919 % 101 / 1000
+        tally.remember(latency)
+        newest.append(latency * 1000)
+    for share in (0.01, 0.5, 0.99, 1.0):
+        assert tally.latency_ms(share) == round(sorted(newest)[ceil(share * len(newest)) - 1], 3)
+
+
+async def test_failures_are_counted_for_good_and_answers_timed(autojump_clock: MockClock) -> None:
+    """A recovery ends those in a row, not the count of all."""
+    answers: list[tuple[str, float]] = []
+    actor = actor_of(
+        ScriptedSource(PollFailed("no"), PollFailed("no"), 0.25, OK),
+        on_answer=lambda name, took: answers.append((name, took)),
+    )
+    async with running(actor):
+        await trio.sleep(100)
+    statistics = actor.statistics()
+    assert (statistics.failures, statistics.consecutive_failures) == (2, 0)
+    assert answers[0] == (actor.connector_id, pytest.approx(0.25))
+    assert len(answers) == statistics.polls - 2
 
 
 async def test_crash_of_a_source_leaves_as_it_is(autojump_clock: MockClock) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import trio
 
-from etl_actors.actors.loader import Loader
+from etl_actors.actors.loader import CommitTimer, Loader
 from etl_actors.errors import EpochLost, StorageRefused, StorageUnavailable
 from etl_actors.messages import Batch, Event, Loaded, Transformed, Unstored
 
@@ -60,7 +60,13 @@ class Memory:
 
 
 async def load(
-    writer: Memory, parts: Iterable[Transformed], *, rows: int = 1000, age: float = 0.1, lost: set[str] | None = None
+    writer: Memory,
+    parts: Iterable[Transformed],
+    *,
+    rows: int = 1000,
+    age: float = 0.1,
+    lost: set[str] | None = None,
+    timer: CommitTimer | None = None,
 ) -> list[Loaded]:
     """Run a loader over ``parts`` until its input ends; what it said."""
     loader = Loader(
@@ -68,6 +74,7 @@ async def load(
         max_batch_rows=rows,
         max_batch_age_seconds=age,
         on_epoch_lost=(lost if lost is not None else set()).update,
+        timer=timer,
     )
     transformed_send, transformed_receive = trio.open_memory_channel[Transformed](100)
     loaded_send, loaded_receive = trio.open_memory_channel[Loaded](100)
@@ -84,6 +91,27 @@ async def test_what_is_left_at_the_end_is_committed(autojump_clock: Any) -> None
     (said,) = await load(writer, [transformed(), transformed()])
     assert [event.offset for event in said.events] == [1, 2]
     assert writer.batches[0].left_by == "end"
+
+
+async def test_each_commit_that_succeeds_is_timed_once(autojump_clock: Any) -> None:
+    """Attempts that fail are not, and what was refused is not."""
+    troubles = iter([StorageUnavailable("away"), StorageRefused("no")])
+
+    def fail_first(batch: Batch) -> None:
+        for trouble in troubles:
+            raise trouble
+
+    class Timer:
+        def __init__(self) -> None:
+            self.told: list[int] = []
+
+        def committed(self, parts: Sequence[Transformed], seconds: float) -> None:
+            assert seconds >= 0
+            self.told.append(len(parts))
+
+    timer = Timer()
+    await load(Memory(fail_first), [transformed(), transformed()], timer=timer)
+    assert timer.told == [1, 1]  # the batch of two was refused, and halved
 
 
 async def test_a_full_batch_leaves_before_its_age(autojump_clock: Any) -> None:

@@ -197,3 +197,23 @@ async def test_headers_are_ignored_when_told_so() -> None:
     limit = Limit(LimitSettings(weight_per_minute=6000, honour_headers=False), now=lambda: NOW)
     limit.observe({"RateLimit-Remaining": "0", "RateLimit-Reset": "30"})
     assert limit.held_seconds() == 0
+
+
+async def test_a_limit_tells_how_it_is_used(autojump_clock: object) -> None:
+    """By window; what is older than the window is no use of it any more."""
+    limit = Limit(LimitSettings(weight_per_minute=100, requests_per_hour=50))
+    limit.join("a", 10, cost=30)
+    await limit.admit(30)
+    await trio.sleep(50)
+    await limit.admit(30)
+    told = limit.statistics()
+    assert told.connectors == 1
+    assert {(one.seconds, one.weighed, one.allowed): one.used for one in told.windows} == {
+        (3600, False, 50): 2,
+        (60, True, 100): 60,
+    }
+    await trio.sleep(20)
+    limit.ban(30)
+    told = limit.statistics()
+    assert told.held_seconds == pytest.approx(30)
+    assert [one.used for one in told.windows if one.weighed] == [30]

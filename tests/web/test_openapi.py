@@ -30,6 +30,7 @@ def unserved() -> Any:
     return create_app(
         reader=nobody,
         statuses=nobody,
+        metrics=nobody,
         roster=nobody,
         extractor=nobody,
         files=nobody,

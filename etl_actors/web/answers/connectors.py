@@ -46,6 +46,7 @@ class ConnectorStatus(Struct, kw_only=True):
         Meta(description="Stays after a recovery; `consecutive_failures` tells whether it is over."),
     ] = UNSET
     last_error_at: datetime | UnsetType | None = UNSET
+    failures: Annotated[int | UnsetType, Meta(description="All since the start.")] = UNSET
     consecutive_failures: Count | UnsetType = UNSET
     next_poll: datetime | UnsetType | None = UNSET
     effective_interval_seconds: float | UnsetType = UNSET

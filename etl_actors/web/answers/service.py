@@ -79,6 +79,8 @@ class SubscriberStatus(Struct, kw_only=True):
     dropped: Annotated[int, Meta(ge=0, description="How many events slow subscribers did not get, and were told so.")]
     head: int
     waiting_bytes: Count
+    fullest_bytes: Annotated[int, Meta(ge=0, description="What waits for the subscriber for whom most does.")]
+    recent_bytes: Annotated[int, Meta(ge=0, description="What is kept for those who come back after a moment.")]
 
 
 class SymbolStatus(Struct, kw_only=True):

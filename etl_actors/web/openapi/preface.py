@@ -17,6 +17,7 @@ Polls REST APIs, maps their answers to items, loads them into PostgreSQL and ser
 
 TAGS = {
     "health": "Is it alive, is it ready, how is everything.",
+    "metrics": "What a monitoring system reads.",
     "connectors": "The sources of data: what they are, how they are, and their control.",
     "data": "What was received and what it became: responses and items.",
     "live": "The live feed.",

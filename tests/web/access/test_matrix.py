@@ -116,6 +116,7 @@ def test_a_route_that_nobody_declared_needs_a_key_by_its_method() -> None:
         "read", "read", "write", "write", "write", "write",
     ]  # fmt: skip
     assert need_of("/healthz", "POST") == "write"
+    assert need_of("/metrics", "GET") == "read"
     assert need_of("/api/keys/<int:key_id>", "GET") == "admin"
     assert need_of("/api/keysmith", "GET") == "read"
 

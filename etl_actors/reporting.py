@@ -1,0 +1,69 @@
+"""Who tells how everything is, over one assembly: the status board for people, the metrics for Prometheus."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from msgspec import Struct
+
+from . import __version__
+from .assembly import Assembly
+from .files.desk import FileDesk
+from .files.folder import free_bytes
+from .metrics import Exposition, Sources, Timings
+from .settings import ServiceSettings
+from .spool import Spool
+from .status import StatusBoard, Watch
+from .storage.opening import Storage
+
+
+class Reports(Struct, frozen=True):
+    """Both."""
+
+    statuses: StatusBoard
+    metrics: Exposition
+
+
+def open_reports(
+    settings: ServiceSettings,
+    storage: Storage,
+    spool: Spool,
+    assembly: Assembly,
+    files: FileDesk,
+    watch: Watch,
+    timings: Timings,
+    *,
+    data_dir: Path,
+) -> Reports:
+    """``timings`` are those that the assembly was made with."""
+    statuses = StatusBoard(
+        roster=assembly.roster,
+        pipeline=assembly.pipeline,
+        transformer=assembly.transformer,
+        loader=assembly.loader,
+        broadcaster=assembly.broadcaster,
+        janitor=assembly.janitor,
+        surveyors=assembly.surveyors,
+        watch=watch,
+        database=storage.statistics,
+        spool=spool.statistics,
+        version=__version__,
+    )
+    sources = Sources(
+        settings=settings,
+        roster=assembly.roster,
+        pipeline=assembly.pipeline,
+        transformer=assembly.transformer,
+        loader=assembly.loader,
+        broadcaster=assembly.broadcaster,
+        janitor=assembly.janitor,
+        surveyors=assembly.surveyors,
+        limits=assembly.limits,
+        storage=storage,
+        spool=spool,
+        files=files,
+        not_ready=statuses.not_ready,
+        database_trouble=statuses.database_trouble,
+    )
+    return Reports(statuses, Exposition(sources, timings, __version__, partial(free_bytes, data_dir)))
