@@ -31,6 +31,7 @@ from .sources.websocket import WebSocketSource
 from .sources.websocket_dial import Dialler
 from .storage.opening import Storage
 from .storage.symbols import store_symbols
+from .transforms.damage import read_document
 from .transforms.documents import decode_document
 from .transforms.mapping import Mapping as ItemMapping
 from .transforms.market import Market
@@ -72,7 +73,9 @@ class ActorFactory:
         self._guarded_dialler = self._trusted_dialler if private else Dialler(AddressGuard())
         self.mappings = mappings
         self.unmapped = unmapped
-        self.decode = partial(decode_document, max_depth=configuration.service.upstream.max_depth)
+        max_depth = configuration.service.upstream.max_depth
+        self.decode = partial(decode_document, max_depth=max_depth)
+        self.read = partial(read_document, max_depth=max_depth)
 
     def mapping(self, connector: ConnectorSettings) -> ItemMapping:
         """The mapping of ``connector``, compiled; :class:`ConfigError` names every expression that is wrong."""
@@ -118,7 +121,7 @@ class ActorFactory:
         return ConnectorActor(
             connector,
             self.source(connector, trusted=trusted),
-            decode=self.decode,
+            read=self.read,
             claim=self._storage.claims.claim,
             backoff=Backoff(),
             inspector=mapping,

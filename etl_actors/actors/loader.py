@@ -19,7 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
-from ..errors import EpochLost, StorageRefused, StorageUnavailable
+from ..errors import EpochLost, ReplaysLost, StorageRefused, StorageUnavailable
 from ..messages import Batch, Event, Loaded, Rejected, Transformed
 from .batch import BatchBuilder
 
@@ -118,6 +118,13 @@ class Loader:
             log.warning("loader.epoch_lost", connectors=sorted(error.connector_ids))
             kept = tuple(part for part in batch.parts if part.connector_id not in error.connector_ids)
             self._settle(lost)
+            if kept:
+                await self._store(replace(batch, parts=kept), loaded_send)
+            return
+        except ReplaysLost as error:
+            # Whoever replayed or dropped them first has done it.
+            self._settle(part for part in batch.parts if part.extraction_id in error.extraction_ids)
+            kept = tuple(part for part in batch.parts if part.extraction_id not in error.extraction_ids)
             if kept:
                 await self._store(replace(batch, parts=kept), loaded_send)
             return

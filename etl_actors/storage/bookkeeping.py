@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from ..messages import UNOWNED, Checkpoint, Item
+from .rejected_removal import Gone
 from .rows import Stored, rows_by_table
 
 
@@ -47,14 +48,18 @@ def _state(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
-def counts(stored: Sequence[Stored], start_of: Callable[[str, datetime], datetime]) -> list[dict[str, Any]]:
-    """How many rows each connector adds to each partition; ``start_of(table, time)`` names the partition."""
+def counts(stored: Sequence[Stored], start_of: Callable[[str, datetime], datetime], gone: Gone) -> list[dict[str, Any]]:
+    """How many rows each connector adds to each partition; ``start_of(table, time)`` names the partition. The
+    rejected payloads that are ``gone`` are taken off.
+    """
     rows: Counter[tuple[str, datetime, str]] = Counter()
     for one in stored:
         part = one.part
         for table, many in rows_by_table(part).items():
             if many:
                 rows[table, start_of(table, part.received_at), part.connector_id] += many
+    for (start, connector_id), many in gone.items():
+        rows["rejected", start, connector_id] -= many
     return [
         {"table_name": table, "partition_start": start.isoformat(), "connector_id": connector_id, "rows": many}
         for (table, start, connector_id), many in rows.items()

@@ -80,7 +80,12 @@ async def claim(connector_id: str) -> Claim:
 def actor_of(source: ScriptedSource, *, limit: Limit | None = None, **options: Any) -> ConnectorActor:
     """An actor with the shortest of everything; ``settings`` go into its connector."""
     settings = {"connector_id": "one", "url": "http://x", "interval_seconds": 10} | options.pop("settings", {})
-    defaults = {"decode": decode, "claim": claim, "backoff": Backoff(lambda low, high: high), "now": clock}
+    defaults = {
+        "read": lambda body: (decode(body), None),
+        "claim": claim,
+        "backoff": Backoff(lambda low, high: high),
+        "now": clock,
+    }
     return ConnectorActor(ConnectorSettings(**settings), source, limit=limit, **defaults | options)
 
 

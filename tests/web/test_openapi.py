@@ -34,6 +34,7 @@ def unserved() -> Any:
         extractor=nobody,
         files=nobody,
         file_reader=nobody,
+        rejected=nobody,
         publisher=nobody,
         postbox=nobody,
         version="1.2.3",
