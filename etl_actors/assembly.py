@@ -112,6 +112,7 @@ def assemble(
         max_batch_age_seconds=service.loader.max_batch_age_seconds,
         on_epoch_lost=lambda lost: crew.drop_nowait(roster.reading_under(lost)),
         ledger=ledger,
+        encode=encode_json,
     )
     crew = Crew(
         ledger,

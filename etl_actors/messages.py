@@ -245,6 +245,7 @@ class Transformed(Struct, frozen=True, kw_only=True):
     ``api_name`` and ``exchange`` are the connector's names of that moment. ``store_response`` is false when the body
     itself was refused: it is then in ``rejected`` instead, and no event is made of it. ``replays`` is the rejected
     payload that this is made of: it goes in the same commit, and where it is gone already nothing is stored.
+    ``sources`` are the elements that the items were made of, each with its place in the answer, from 1.
     """
 
     extraction_id: UUID
@@ -263,6 +264,7 @@ class Transformed(Struct, frozen=True, kw_only=True):
     kind: Kind = "response"
     message_type: str | None = None
     replays: RejectedKey | None = None
+    sources: tuple[tuple[int, Any], ...] = ()
 
     @property
     def has_body(self) -> bool:

@@ -2,17 +2,20 @@
 
 It is the only one that writes data. What it holds must not be lost, so trouble with storage is not a crash: while
 PostgreSQL is away the same batch is tried again, a batch with connectors that belong to somebody else by now is tried
-again without them, and a value that PostgreSQL will never take is searched for by halving the batch, until the one
-extraction that holds it is kept as rejected.
+again without them, and a value that PostgreSQL will never take is searched for: by halving the batch, until the one
+extraction that holds it is found; then among its items, so that each bad one is kept as rejected and the others are
+stored. When that takes too long, or it is none of the items, the extraction is kept as rejected whole.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
+import msgspec
 import structlog
 import trio
 from msgspec import Struct
@@ -20,16 +23,26 @@ from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
 from ..errors import EpochLost, ReplaysLost, StorageRefused, StorageUnavailable
-from ..messages import Batch, Event, Loaded, Rejected, Transformed
+from ..messages import Batch, Event, Loaded, Transformed
 from .batch import BatchBuilder
+from .refusing import rejected_whole, without_items
 
 log = structlog.get_logger("loader")
 
+T = TypeVar("T")
+
+# How often the items of one extraction may be copied on trial until the bad ones among them are known.
+MAX_COPIES = 64
+
 
 class Writer(Protocol):
-    """Commits a batch once, however often it is asked to; returns its events in the order of their offsets."""
+    """Commits a batch once, however often it is asked to; returns its events in the order of their offsets.
+
+    Of what cannot be stored, ``refused_items`` finds the items that are to blame, within a budget.
+    """
 
     async def write(self, batch: Batch) -> tuple[Event, ...]: ...
+    async def refused_items(self, part: Transformed, *, copies: int) -> dict[int, str] | None: ...
 
 
 class Ledger(Protocol):
@@ -53,7 +66,7 @@ class Loader:
     """Batches, commits, reports.
 
     ``on_epoch_lost`` is told which connectors were taken over, and the epoch of each that was lost: it ends their
-    actors.
+    actors. ``encode`` makes JSON of an element of an answer.
     """
 
     def __init__(
@@ -64,12 +77,14 @@ class Loader:
         max_batch_age_seconds: float,
         on_epoch_lost: Callable[[dict[str, int]], None],
         ledger: Ledger | None = None,
+        encode: Callable[[Any], bytes] = msgspec.json.encode,
     ) -> None:
         self._writer = writer
         self._max_batch_rows = max_batch_rows
         self._max_batch_age_seconds = max_batch_age_seconds
         self._on_epoch_lost = on_epoch_lost
         self._ledger = ledger
+        self._encode = encode
         self._batches = self._rows = self._refused = self._head = 0
         self._waiting_since: float | None = None
         self._last_error: str | None = None
@@ -129,7 +144,7 @@ class Loader:
                 await self._store(replace(batch, parts=kept), loaded_send)
             return
         except StorageRefused as error:
-            for smaller in self._without_refused(batch, str(error)):
+            for smaller in await self._without_refused(batch, str(error)):
                 await self._store(smaller, loaded_send)
             return
         finally:
@@ -150,10 +165,14 @@ class Loader:
         )
 
     async def _write_stubbornly(self, batch: Batch) -> tuple[Event, ...]:
+        return await self._stubbornly(partial(self._writer.write, batch))
+
+    async def _stubbornly(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What storage answers, as soon as it does."""
         pause = 0.1
         while True:
             try:
-                events = await self._writer.write(batch)
+                answer = await ask()
             except StorageUnavailable as error:
                 if self._last_error is None:
                     log.warning("loader.storage_lost", error=str(error))
@@ -162,7 +181,7 @@ class Loader:
                 if self._last_error is not None:
                     log.info("loader.storage_found")
                 self._last_error = None
-                return events
+                return answer
             await trio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - spreads retries, keeps no secret
             pause = min(pause * 2, 2.0)
 
@@ -172,15 +191,24 @@ class Loader:
             for part in parts:
                 self._ledger.settle(part.extraction_id, by_id.get(part.extraction_id))
 
-    def _without_refused(self, batch: Batch, reason: str) -> list[Batch]:
-        """Two halves, or one part whose whole body is rejected instead of stored."""
+    async def _without_refused(self, batch: Batch, reason: str) -> list[Batch]:
+        """Two halves; or one part without what is refused of it."""
         middle = len(batch.parts) // 2
         if middle:
-            return [
-                Batch(batch_id=uuid7(), parts=half, left_by=batch.left_by)
-                for half in (batch.parts[:middle], batch.parts[middle:])
-            ]
+            return [_batch(half, batch) for half in (batch.parts[:middle], batch.parts[middle:])]
         (part,) = batch.parts
+        if part.items and len(part.sources) == len(part.items):
+            ask = partial(self._writer.refused_items, part, copies=MAX_COPIES)
+            refused = await self._stubbornly(ask)
+            if refused:
+                self._refused += 1
+                log.warning("loader.items_refused", connector_id=part.connector_id, reason=reason, items=len(refused))
+                return [_batch((without_items(part, refused, self._encode),), batch)]
+        if part.replays is not None:
+            # It is kept as rejected already, and stays so.
+            log.warning("loader.replay_refused", connector_id=part.connector_id, reason=reason)
+            self._settle([part])
+            return []
         if not part.store_response and not part.items:
             # Even its rejected form is refused: nothing of it can be stored, and the next batch must not wait for it.
             log.error("loader.part_dropped", connector_id=part.connector_id, reason=reason)
@@ -188,11 +216,8 @@ class Loader:
             return []
         self._refused += 1
         log.warning("loader.part_refused", connector_id=part.connector_id, reason=reason)
-        refusal = Rejected(
-            connector_id=part.connector_id,
-            received_at=part.received_at,
-            raw=part.body,
-            reason=f"PostgreSQL refused it: {reason}",
-        )
-        rejected = replace(part, items=(), rejected=(refusal,), store_response=False)
-        return [Batch(batch_id=uuid7(), parts=(rejected,), left_by=batch.left_by)]
+        return [_batch((rejected_whole(part, reason),), batch)]
+
+
+def _batch(parts: tuple[Transformed, ...], of: Batch) -> Batch:
+    return Batch(batch_id=uuid7(), parts=parts, left_by=of.left_by)

@@ -119,10 +119,11 @@ class Transformer:
         mapper = self._mapper_of(extracted.connector_id)
         items: list[Item] = []
         rejected: list[Rejected] = []
+        sources: list[tuple[int, Any]] = []
         refusal = extracted.refusal
         if refusal is None and mapper.has_items and extracted.kind != "notice":
             try:
-                await self._map(extracted, mapper, mapper.elements(extracted.document), items, rejected)
+                await self._map(extracted, mapper, mapper.elements(extracted.document), items, rejected, sources)
             except PayloadRefused as error:
                 refusal = str(error)
             except Exception as error:
@@ -132,7 +133,7 @@ class Transformer:
         if refusal is None and extracted.damage is not None and not mapper.has_items:
             refusal = extracted.damage.reasons[0]  # the whole answer is what is stored and told
         if refusal is not None:
-            items, rejected = [], [_reject(extracted, extracted.body, refusal)]
+            items, sources, rejected = [], [], [_reject(extracted, extracted.body, refusal)]
         if extracted.kind != "notice":
             self._count(extracted.connector_id, items, rejected)
             before = self.unmapped(extracted.connector_id) is None
@@ -154,6 +155,7 @@ class Transformer:
             has_items=mapper.has_items,
             items=tuple(items),
             rejected=tuple(rejected),
+            sources=tuple(sources),
             store_response=refusal is None,
             kind=extracted.kind,
             message_type=extracted.message_type,
@@ -166,6 +168,7 @@ class Transformer:
         elements: Sequence[Any],
         items: list[Item],
         rejected: list[Rejected],
+        sources: list[tuple[int, Any]],
     ) -> None:
         slice_end = trio.current_time() + SLICE_SECONDS
         damage, damaged = extracted.damage, set[int]()
@@ -188,6 +191,7 @@ class Transformer:
             else:
                 if item is not None:
                     items.append(item)
+                    sources.append((position, element))
             if trio.current_time() > slice_end:
                 await trio.lowlevel.checkpoint()
                 slice_end = trio.current_time() + SLICE_SECONDS

@@ -59,10 +59,7 @@ async def copy_rows(connection: AsyncConnection[Any], stored: Sequence[Stored]) 
             async with cursor.copy(_FRAME_COLUMNS) as copy:
                 for one in frames:
                     await copy.write_row(_frame_row(one))
-        if any(one.part.items for one in stored):
-            async with cursor.copy(_ITEM_COLUMNS) as copy:
-                for one in stored:
-                    await _copy_items(copy, one)
+        await copy_items(connection, stored)
         gaps = [one.part for one in stored if _is_gap(one.part)]
         if gaps:
             async with cursor.copy(_GAP_COLUMNS) as copy:
@@ -73,6 +70,14 @@ async def copy_rows(connection: AsyncConnection[Any], stored: Sequence[Stored]) 
                 for one in stored:
                     for refused in one.part.rejected:
                         await copy.write_row(_rejected_row(refused, one.part))
+
+
+async def copy_items(connection: AsyncConnection[Any], stored: Sequence[Stored]) -> None:
+    """Copy the items alone, inside the transaction of the caller."""
+    if any(one.part.items for one in stored):
+        async with connection.cursor() as cursor, cursor.copy(_ITEM_COLUMNS) as copy:
+            for one in stored:
+                await _copy_items(copy, one)
 
 
 def _is_gap(part: Transformed) -> bool:

@@ -28,9 +28,10 @@ from .ids import IdBlocks
 from .partitions import PartitionBook
 from .pool import Pool
 from .published import encode_events
+from .refused import find_refused
 from .rejected_removal import Gone, take_replayed
 from .rows import Stored, copy_rows, rows_by_table
-from .translation import translated
+from .translation import refusal_reason, translated
 
 _EPOCH_LOST = "EA001"
 
@@ -60,6 +61,17 @@ class BatchWriter:
                 # A partition that we believed in was dropped meanwhile; the next attempt makes it again.
                 await self._partitions.refresh(connection)
                 raise StorageUnavailable("a partition was dropped while it was written to") from None
+
+    async def refused_items(self, part: Transformed, *, copies: int) -> dict[int, str] | None:
+        """Which items of ``part`` cannot be stored, by their place, and why; nothing is stored.
+
+        None when that many COPYs were not enough to tell. Raises :class:`StorageUnavailable`.
+        """
+        async with self._pool.connection() as connection:
+            with translated():
+                await self._partitions.ensure(connection, "api_connector_items", [part.received_at])
+                item_ids = await self._item_ids.take(connection, len(part.items))
+                return await find_refused(connection, Stored(part, None, item_ids), copies=copies)
 
     async def _write(self, connection: AsyncConnection[Any], batch: Batch) -> tuple[Event, ...]:
         now = datetime.now(UTC)
@@ -162,7 +174,7 @@ def _meaning(error: psycopg.Error) -> Exception:
     if isinstance(error, psycopg.errors.CheckViolation):
         return error
     if isinstance(error, psycopg.DataError | psycopg.errors.ProgramLimitExceeded):
-        return StorageRefused((error.diag.message_primary or str(error)).splitlines()[0])
+        return StorageRefused(refusal_reason(error))
     return error
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -171,12 +170,11 @@ def test_a_backlog_is_replayed_some_at_a_time(client: httpx.Client, provider: Pr
     one = Rejecting(client, provider, "backlog", rows)
     one.mend({"coin_symbol": "s", "price": "p != 'n/a' && p || '7'"})
     path: str | None = "/api/rejected/replay?connector_id=backlog&limit=700"
-    counts, began = [], time.monotonic()
+    counts = []
     while path is not None:
         answer = client.post(path).json()
         counts.append((answer["replayed"] + answer["failed"], answer["items"]))
         reasons, path = answer["reasons"], answer["next"]
-    print(f"1,500 rejected elements replayed in {time.monotonic() - began:.2f} s")
     assert [tried for tried, _ in counts] == [700, 700, 100]
     assert sum(stored for _, stored in counts) == 1_000
     assert reasons[0]["reason"].startswith('price: not a number: "none"') or "none" in reasons[0]["reason"]
