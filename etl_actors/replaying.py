@@ -7,13 +7,12 @@ at, and moves no state of its connector.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
-from .actors.connector_intake import beside
 from .actors.transformer import Transformer
 from .errors import PayloadRefused
 from .messages import UNOWNED, Checkpoint, Damage, Extracted, Kind, StoredRejected, Transformed
@@ -22,7 +21,7 @@ from .settings.disclosure import open_params
 from .transforms.documents import encode_json
 from .transforms.mapping import Mapping as ItemMapping
 
-Read = Callable[[bytes], tuple[Any, Damage | None]]
+Read = Callable[[bytes], Awaitable[tuple[Any, Damage | None]]]
 
 
 class Remapper:
@@ -55,7 +54,7 @@ class Remapper:
         return replace(transformed, replays=kept.key)
 
     async def _extracted(self, kept: StoredRejected, raw: bytes, settings: ConnectorSettings) -> Extracted:
-        document, damage = await beside(raw, self._read)
+        document, damage = await self._read(raw)
         return Extracted(
             extraction_id=uuid7(),
             connector_id=kept.connector_id,

@@ -99,7 +99,7 @@ class Intake:
         error that is reported.
         """
         try:
-            document, damage = await beside(reading.body, self._read)
+            document, damage = await self._read(reading.body)
             elements, onward = 0, Onward()
             if self._inspector is not None:
                 said = self._inspector.provider_error(document)
@@ -107,7 +107,7 @@ class Intake:
                     raise PollFailed(said)
                 mapped = self._inspector.elements(document)
                 if damage is not None:
-                    await beside(reading.body, lambda _: damage.refuse_outside(mapped))
+                    await trio.to_thread.run_sync(damage.refuse_outside, mapped)
                 if sweep.counts:
                     elements = count_elements(document, mapped if self._connector.items is not None else None)
                 if sweep.reads_on:

@@ -35,13 +35,7 @@ class Inspector(Protocol):
 class Read(Protocol):
     """Makes a document of a body, and says what of it cannot be kept; raises PayloadRefused."""
 
-    def __call__(self, body: bytes, /) -> tuple[Any, Damage | None]: ...
-
-
-class Decode(Protocol):
-    """Makes a document of a body; raises PayloadRefused."""
-
-    def __call__(self, body: bytes, /) -> Any: ...
+    async def __call__(self, body: bytes, /) -> tuple[Any, Damage | None]: ...
 
 
 class Claiming(Protocol):

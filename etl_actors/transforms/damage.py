@@ -25,6 +25,7 @@ _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]|-?(?:NaN|Infinity)|-
 _SUSPICIOUS = re.compile(rb"\\u|[\x00-\x1f\x80-\xff]")
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?")
 _SHORT = 300
+_QUOTE = ord('"')
 _IS_NAME = re.compile(rb"[ \t\r\n]*+:")
 
 
@@ -34,22 +35,12 @@ class _Bad(Struct, frozen=True):
     reason: str
 
 
-def read_document(body: bytes, *, max_depth: int) -> tuple[Any, Damage | None]:
-    """The document in ``body``, and what of it cannot be kept; PayloadRefused where it is none at all."""
-    try:
-        return decode_document(body, max_depth=max_depth), None
-    except PayloadRefused:
-        found = mended_document(body, max_depth=max_depth)
-        if found is None:
-            raise
-        return found
-
-
 def mended_document(body: bytes, *, max_depth: int) -> tuple[Any, Damage] | None:
     """The document in a ``body`` that was refused, with its damage; None where no mend makes it one."""
     bad = list(_bad_values(body, max_depth))
-    if not bad:
-        return None
+    named = [_IS_NAME.match(body, one.end) is not None for one in bad]
+    if not bad or any(is_name and body[one.start] != _QUOTE for one, is_name in zip(bad, named, strict=True)):
+        return None  # only a text can be a name
     mark = f"unkept-{uuid4().hex}-".encode()
     marked = _with(body, bad, [b'"%b%d;"' % (mark, number) for number in range(len(bad))])
     try:
@@ -57,7 +48,7 @@ def mended_document(body: bytes, *, max_depth: int) -> tuple[Any, Damage] | None
     except PayloadRefused:
         return None
     # What is no value but the name of one has to have some name.
-    left = [b'"unkept %d"' % number if _IS_NAME.match(body, one.end) else b"null" for number, one in enumerate(bad)]
+    left = [b'"unkept %d"' % number if is_name else b"null" for number, is_name in enumerate(named)]
     return document, Damage(
         body=_with(body, bad, left),
         mark=mark,

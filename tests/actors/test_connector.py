@@ -16,7 +16,7 @@ from trio.testing import MockClock
 from etl_actors.actors.connector import ConnectorActor
 from etl_actors.errors import PayloadRefused, PollFailed, StorageUnavailable
 from etl_actors.ledger import Ledger
-from etl_actors.messages import Checkpoint, Claim, Extracted, Page, Reading
+from etl_actors.messages import Checkpoint, Claim, Damage, Extracted, Page, Reading
 from etl_actors.settings import ConnectorSettings, LimitSettings
 from etl_actors.sources.backoff import Backoff
 from etl_actors.sources.pacing import Limit
@@ -73,6 +73,10 @@ def decode(body: bytes) -> Any:
         raise PayloadRefused("this is not JSON") from None
 
 
+async def read(body: bytes) -> tuple[Any, Damage | None]:
+    return decode(body), None
+
+
 async def claim(connector_id: str) -> Claim:
     return Claim(epoch=7, checkpoint=Checkpoint())
 
@@ -81,7 +85,7 @@ def actor_of(source: ScriptedSource, *, limit: Limit | None = None, **options: A
     """An actor with the shortest of everything; ``settings`` go into its connector."""
     settings = {"connector_id": "one", "url": "http://x", "interval_seconds": 10} | options.pop("settings", {})
     defaults = {
-        "read": lambda body: (decode(body), None),
+        "read": read,
         "claim": claim,
         "backoff": Backoff(lambda low, high: high),
         "now": clock,

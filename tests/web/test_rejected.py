@@ -6,7 +6,6 @@ import base64
 import json
 import shutil
 from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import psycopg
@@ -15,15 +14,10 @@ import trio
 
 from ..postgres import KeptServer, fresh_database, reachable_folder
 from .origin_server import Asked, Provider, serving
+from .rejecting import BAD, GOOD, SERVICE, STRICT, Rejecting, problem
 from .started import Started, started
-from .test_connectors import items, until
+from .test_connectors import items
 from .test_live import listening
-
-SERVICE = "[security]\nallow_private_targets = true\n[server]\ndrain_seconds = 5\n"
-STRICT = {"coin_symbol": "s", "price": "p"}
-# Takes a price that is spelled "n/a" for none.
-LENIENT = {"coin_symbol": "s", "price": "p != 'n/a' && p || null"}
-GOOD, BAD = {"s": "BTC", "p": "1.50"}, {"s": "ETH", "p": "n/a"}
 
 
 @pytest.fixture(scope="module")
@@ -46,38 +40,6 @@ def client(service: Started) -> Iterator[httpx.Client]:
     """A client of it."""
     with service.client() as opened:
         yield opened
-
-
-def problem(response: httpx.Response, status: int) -> dict[str, Any]:
-    """The problem document that is answered with this status."""
-    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
-    return dict(response.json())
-
-
-class Rejecting:
-    """A connector whose provider answers ``body`` once, an empty list ever after."""
-
-    def __init__(self, client: httpx.Client, provider: Provider, connector_id: str, body: Any, **settings: Any) -> None:
-        self.client = client
-        self.id = connector_id
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        provider.answer = lambda asked: (200, raw if len(provider.asked) == 1 else b"[]")
-        self.document = {"connector_id": connector_id, "url": provider.url, "interval_seconds": 3600, "items": STRICT}
-        self.document |= settings
-        made = client.post("/api/connectors", json=self.document)
-        assert made.status_code == 201, made.text
-        until(lambda: self.rejected())
-
-    def rejected(self, **params: Any) -> list[dict[str, Any]]:
-        """What is rejected of it, newest first."""
-        answer = self.client.get("/api/rejected", params={"connector_id": self.id, "limit": 10_000, **params})
-        assert answer.status_code == 200
-        return list(answer.json()["rejected"])
-
-    def mend(self, mapping: dict[str, Any] | None = None) -> None:
-        """Another mapping for it."""
-        document = self.document | {"items": mapping or LENIENT}
-        assert self.client.put(f"/api/connectors/{self.id}", json=document).status_code == 200
 
 
 @pytest.fixture
