@@ -89,13 +89,17 @@ class RejectedDesk:
         self._mappings = mappings
         self._storage_trouble = storage_trouble
         self._under_way: set[int] = set()
+        self._fingerprints: dict[str, tuple[Any, bytes]] = {}
 
     def config_changed(self, kept: StoredRejected) -> bool | None:
         """Whether its connector is another by now than the one it was refused under; None when nobody knows."""
         entry = self._entries().get(kept.connector_id)
         if entry is None or not kept.fingerprint:
             return None
-        return entry.settings.fingerprint() != kept.fingerprint
+        known = self._fingerprints.get(kept.connector_id)
+        if known is None or known[0] is not entry.settings:
+            known = self._fingerprints[kept.connector_id] = entry.settings, entry.settings.fingerprint()
+        return known[1] != kept.fingerprint
 
     async def replay(self, rejected_id: int) -> Replayed:
         """Map one again and store what comes of it.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import structlog
 from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
@@ -20,6 +21,8 @@ from .settings import ConnectorSettings
 from .settings.disclosure import open_params
 from .transforms.documents import encode_json
 from .transforms.mapping import Mapping as ItemMapping
+
+log = structlog.get_logger("rejected")
 
 Read = Callable[[bytes], Awaitable[tuple[Any, Damage | None]]]
 
@@ -35,23 +38,13 @@ class Remapper:
     ) -> Transformed | None:
         """What is stored in its place; None when the mapping of today leaves it out. PayloadRefused says why not."""
         extracted = await self._extracted(kept, raw, settings)
-        if kept.kind == "element" or (kept.kind is None and kept.where):
-            return _element(extracted, kept, mapping)
-        extracted = replace(extracted, kind=_whole_kind(kept, settings))
-        if extracted.kind == "frame":
-            if settings.sequence is not None and settings.sequence.snapshot is not None:
-                raise PayloadRefused("a frame that changes an order book means nothing without the book of its time")
-            if mapping.frames.ignored(extracted.document):
-                return None
-            extracted = replace(extracted, message_type=mapping.frames.message_type(extracted.document))
-        said = mapping.provider_error(extracted.document)
-        if said is not None:
-            raise PayloadRefused(said)
-        # One of its own: what is wrong with an old payload says nothing of the connector's newest.
-        transformed = await Transformer(lambda connector_id: mapping, encode_json).transform(extracted)
-        if transformed.rejected and not transformed.items:
-            raise PayloadRefused(transformed.rejected[0].reason, where=transformed.rejected[0].where)
-        return replace(transformed, replays=kept.key)
+        try:
+            return await _mapped(extracted, kept, settings, mapping)
+        except PayloadRefused:
+            raise
+        except Exception as error:
+            log.error("rejected.mapping_crashed", connector_id=kept.connector_id, exc_info=error)
+            raise PayloadRefused(f"the mapping crashed: {type(error).__name__}: {error}") from error
 
     async def _extracted(self, kept: StoredRejected, raw: bytes, settings: ConnectorSettings) -> Extracted:
         document, damage = await self._read(raw)
@@ -68,6 +61,28 @@ class Remapper:
             document=document,
             damage=damage,
         )
+
+
+async def _mapped(
+    extracted: Extracted, kept: StoredRejected, settings: ConnectorSettings, mapping: ItemMapping
+) -> Transformed | None:
+    if kept.kind == "element" or (kept.kind is None and kept.where):
+        return _element(extracted, kept, mapping)
+    extracted = replace(extracted, kind=_whole_kind(kept, settings))
+    if extracted.kind == "frame":
+        if settings.sequence is not None and settings.sequence.snapshot is not None:
+            raise PayloadRefused("a frame that changes an order book means nothing without the book of its time")
+        if mapping.frames.ignored(extracted.document):
+            return None
+        extracted = replace(extracted, message_type=mapping.frames.message_type(extracted.document))
+    said = mapping.provider_error(extracted.document)
+    if said is not None:
+        raise PayloadRefused(said)
+    # One of its own: what is wrong with an old payload says nothing of the connector's newest.
+    transformed = await Transformer(lambda connector_id: mapping, encode_json).transform(extracted)
+    if transformed.rejected and not transformed.items:
+        raise PayloadRefused(transformed.rejected[0].reason, where=transformed.rejected[0].where)
+    return replace(transformed, replays=kept.key)
 
 
 def _whole_kind(kept: StoredRejected, settings: ConnectorSettings) -> Kind:

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from typing import Any
 
+import trio
 from msgspec import Struct
 
 from ..messages import StoredRejected
@@ -13,7 +14,7 @@ from ..paging import Key, Page, Total
 from .partitions import PartitionBook
 from .pool import Pool
 from .queries import REJECTED_COLUMNS, select_rejected, select_rejected_whole
-from .reader import fetch, total_of
+from .reader import SLICE_ROWS, fetch, total_of
 from .rejected_removal import drop_one, drop_some
 from .translation import translated
 
@@ -46,7 +47,10 @@ class RejectedBook:
         async with self._readers.connection() as connection:
             rows = await fetch(connection, select_rejected(page))
             total = await total_of(connection, page, "rejected")
-        found = [_stored(row) for row in rows[: page.limit]]
+        found: list[StoredRejected] = []
+        for start in range(0, min(len(rows), page.limit), SLICE_ROWS):
+            found.extend(map(_stored, rows[start : min(start + SLICE_ROWS, page.limit)]))
+            await trio.lowlevel.checkpoint()
         return RejectedPage(found, total, found[-1].key if len(rows) > page.limit else None)
 
     async def one(self, rejected_id: int) -> StoredRejected | None:

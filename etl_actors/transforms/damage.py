@@ -10,7 +10,7 @@ This is the slow way: it is gone only where the quick one refused a body.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from codecs import BOM_UTF8
 from typing import Any
 from uuid import uuid4
 
@@ -20,11 +20,19 @@ from ..errors import PayloadRefused
 from ..messages import Damage
 from .documents import decode_document
 
-# Possessive, so that no body can make it slow. A string is taken whole, whatever is in it.
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]|-?(?:NaN|Infinity)|-?[0-9][0-9.eE+-]*+', re.DOTALL)
+# Possessive throughout, and always matching, so that no body can make it slow: what is plain is passed over at once,
+# then comes a token; a character that is none, or the end, comes as itself.
+_TOKEN = re.compile(
+    rb'(?:"[^"\\\x00-\x1f\x80-\xff]*+"|-?[0-9][0-9.]{0,300}+(?![0-9.eE+-])|[ \t\r\n,:]++|true|false|null)*+'
+    rb'("[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]|-?(?:NaN|Infinity)|-?[0-9][0-9.eE+-]*+|.|\Z)',
+    re.DOTALL,
+)
 _SUSPICIOUS = re.compile(rb"\\u|[\x00-\x1f\x80-\xff]")
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?")
-_SHORT = 300
+# An answer with more bad values is not worth their memory; one with more brackets and odd texts not the seconds.
+MOST_VALUES = 50_000
+MOST_TOKENS = 4_000_000
+
 _QUOTE = ord('"')
 _IS_NAME = re.compile(rb"[ \t\r\n]*+:")
 
@@ -37,9 +45,11 @@ class _Bad(Struct, frozen=True):
 
 def mended_document(body: bytes, *, max_depth: int) -> tuple[Any, Damage] | None:
     """The document in a ``body`` that was refused, with its damage; None where no mend makes it one."""
-    bad = list(_bad_values(body, max_depth))
+    bad = _bad_values(body, max_depth)
+    if not bad:
+        return None
     named = [_IS_NAME.match(body, one.end) is not None for one in bad]
-    if not bad or any(is_name and body[one.start] != _QUOTE for one, is_name in zip(bad, named, strict=True)):
+    if any(is_name and body[one.start] != _QUOTE for one, is_name in zip(bad, named, strict=True)):
         return None  # only a text can be a name
     mark = f"unkept-{uuid4().hex}-".encode()
     marked = _with(body, bad, [b'"%b%d;"' % (mark, number) for number in range(len(bad))])
@@ -57,23 +67,30 @@ def mended_document(body: bytes, *, max_depth: int) -> tuple[Any, Damage] | None
     )
 
 
-def _bad_values(body: bytes, max_depth: int) -> Iterator[_Bad]:
-    depth, cut_from = 0, 0
-    for found in _TOKEN.finditer(body):
-        token = found[0]
+def _bad_values(body: bytes, max_depth: int) -> list[_Bad]:
+    """Every one; none where there are too many, or where something is no JSON at all."""
+    bad: list[_Bad] = []
+    depth, cut_from, place = 0, 0, 3 if body.startswith(BOM_UTF8) else 0
+    for number, found in enumerate(_TOKEN.finditer(body, place)):
+        token = found[1]
         kind = token[:1]
-        if kind in b"[{":
+        if kind in b"[{" and kind:
             depth += 1
             if depth == max_depth + 1:
-                cut_from = found.start()
-        elif kind in b"]}":
+                cut_from = found.start(1)
+        elif kind in b"]}" and kind:
             depth -= 1
             if depth == max_depth:
-                yield _Bad(cut_from, found.end(), f"the JSON is nested more than {max_depth} levels deep")
-        elif depth <= max_depth:
+                bad.append(_Bad(cut_from, found.end(1), f"the JSON is nested more than {max_depth} levels deep"))
+        elif kind and depth <= max_depth:
+            if len(token) == 1 and not token.isdigit():
+                return []
             reason = _reason(token)
             if reason is not None:
-                yield _Bad(found.start(), found.end(), reason)
+                bad.append(_Bad(found.start(1), found.end(1), reason))
+        if len(bad) > MOST_VALUES or number > MOST_TOKENS:
+            return []
+    return bad
 
 
 def _reason(token: bytes) -> str | None:
@@ -83,7 +100,7 @@ def _reason(token: bytes) -> str | None:
     elif token.endswith((b"N", b"y")):
         return f"the provider sent {token.decode()}, which is no number of JSON"
     else:
-        suspicious = (len(token) > _SHORT or b"e" in token or b"E" in token) and _NUMBER.fullmatch(token) is not None
+        suspicious = _NUMBER.fullmatch(token) is not None
     if not suspicious:
         return None
     try:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import msgspec
+import trio
 from quart import Blueprint, Response, request
 from werkzeug.datastructures import MIMEAccept
 
@@ -22,6 +25,7 @@ from .query import AFTER, BACKLOG, BACKLOG_LIMIT, DROP_LIMIT, REJECTED_FILTERS, 
 
 JSON = "application/json"
 BYTES = "application/octet-stream"
+SLICE_ROWS = 500
 SHOWN_BYTES = 1_048_576
 # A character of UTF-8 has four bytes at most, so that one that is cut lies within these.
 CUT_BYTES = 3
@@ -49,11 +53,10 @@ def rejected_routes(desk: RejectedDesk) -> Blueprint:
         arguments = single_values(request.args)
         wanted = read_page({name: arguments[name] for name in arguments if name in _LIST_NAMES})
         page = await desk.book.page(wanted)
-        answer: dict[str, Any] = {"rejected": [_listed(desk, one) for one in page.rejected], "total": page.total.rows}
-        if not page.total.exact:
-            answer["total_exact"] = False
+        frame: dict[str, Any] = {"total": page.total.rows} | ({} if page.total.exact else {"total_exact": False})
         link = next_link(quote(request.path), arguments, page.next_key)
-        return json_response(answer | {"limit": wanted.limit, "offset": wanted.offset, "next": link})
+        frame |= {"limit": wanted.limit, "offset": wanted.offset, "next": link}
+        return Response(_page_pieces(desk, page.rejected, frame), content_type=JSON)
 
     @routes.get("/<int:rejected_id>")
     @documented("Show a rejected payload", answers={200: ONE}, problems=(503,))
@@ -130,6 +133,17 @@ def rejected_routes(desk: RejectedDesk) -> Blueprint:
 
 
 _LIST_NAMES = frozenset(one.name for one in REJECTED_FILTERS)
+
+
+async def _page_pieces(
+    desk: RejectedDesk, found: Sequence[StoredRejected], frame: dict[str, Any]
+) -> AsyncIterator[bytes]:
+    yield b'{"rejected":['
+    for start in range(0, len(found), SLICE_ROWS):
+        rows = [_listed(desk, one) for one in found[start : start + SLICE_ROWS]]
+        yield (b"," if start else b"") + msgspec.json.encode(rows)[1:-1]
+        await trio.lowlevel.checkpoint()
+    yield b"]," + msgspec.json.encode(frame)[1:]
 
 
 def _listed(desk: RejectedDesk, kept: StoredRejected) -> dict[str, Any]:

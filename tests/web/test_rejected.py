@@ -6,6 +6,7 @@ import base64
 import json
 import shutil
 from collections.abc import Iterator
+from concurrent import futures
 
 import httpx
 import psycopg
@@ -16,7 +17,7 @@ from ..postgres import KeptServer, fresh_database, reachable_folder
 from .origin_server import Asked, Provider, serving
 from .rejecting import BAD, GOOD, SERVICE, STRICT, Rejecting, problem
 from .started import Started, started
-from .test_connectors import items
+from .test_connectors import items, until
 from .test_live import listening
 
 
@@ -172,6 +173,9 @@ def test_what_is_no_text_is_shown_in_base64_and_all_of_it_as_bytes(client: httpx
     assert base64.b64decode(shown["raw"]) == raw[:1_048_576]
     whole = client.get(f"/api/rejected/{kept['id']}", headers={"Accept": "application/octet-stream"})
     assert (whole.content, whole.headers["content-type"]) == (raw, "application/octet-stream")
+    head = client.head(f"/api/rejected/{kept['id']}", headers={"Accept": "application/octet-stream"})
+    assert (head.status_code, head.content) == (200, b"")
+    assert client.get("/healthz").status_code == 200
     problem(client.post(f"/api/rejected/{kept['id']}/replay"), 422)
 
 
@@ -229,3 +233,23 @@ def test_pages_are_stable(client: httpx.Client, provider: Provider) -> None:
         found += [row["id"] for row in page["rejected"]]
     assert found == [row["id"] for row in one.rejected()]
     assert len(set(found)) == 7
+
+
+def test_a_service_that_is_killed_in_the_middle_stores_each_once(database: str, provider: Provider) -> None:
+    """What is left of the backlog is replayed by the next one: no item is missing, and none is there twice."""
+    folder = reachable_folder()
+    environment = {"DATABASE_URL": database}
+    with started(folder, service=SERVICE, environment=environment, may_crash=True) as first, first.client() as client:
+        one = Rejecting(client, provider, "killed", [{"s": f"C{n}", "p": "n/a"} for n in range(2_000)])
+        one.mend({"coin_symbol": "s", "price": "'1'"})
+        with futures.ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(client.post, "/api/rejected/replay?connector_id=killed&limit=10000")
+            until(lambda: len(one.rejected()) < 2_000)
+            first.kill()
+            assert answer.exception() is not None
+    with started(folder, service=SERVICE, environment=environment) as second, second.client() as client:
+        left = client.get("/api/rejected?connector_id=killed").json()["total"]
+        assert client.post("/api/rejected/replay?connector_id=killed&limit=10000").json()["replayed"] == left
+        stored = [item["coin_symbol"] for item in items(client, "killed")]
+    assert sorted(stored) == sorted(f"C{n}" for n in range(2_000))
+    shutil.rmtree(folder)
