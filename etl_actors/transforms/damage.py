@@ -28,6 +28,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _SUSPICIOUS = re.compile(rb"\\u|[\x00-\x1f\x80-\xff]")
+_CONTROL = re.compile(rb"[\x00-\x1f]")
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?")
 # An answer with more bad values is not worth their memory; one with more brackets and odd texts not the seconds.
 MOST_VALUES = 50_000
@@ -103,8 +104,13 @@ def _reason(token: bytes) -> str | None:
         suspicious = _NUMBER.fullmatch(token) is not None
     if not suspicious:
         return None
+    if _CONTROL.search(token) is not None:
+        return "the JSON holds a text with a control character that is not escaped"
     try:
+        token.decode()
         decode_document(token, max_depth=0)
+    except UnicodeDecodeError:
+        return "the JSON holds a text whose bytes are not UTF-8"
     except PayloadRefused as refused:
         return str(refused)
     return None

@@ -25,6 +25,8 @@ BAD_VALUES = {
     b'"x\\ud800"': "surrogate",
     b'"\\udc00 y"': "surrogate",
     b'"\xff\xfe"': "UTF-8",
+    b'"a\nb"': "control character",
+    b'"\0"': "control character",
     b'"\xed\xa0\x80"': "UTF-8",
     b"[" * 50_000 + b'"]NaN"' + b"]" * 50_000: "levels deep",
     b'{"a":' * 50_000 + b"1" + b"}" * 50_000: "levels deep",
