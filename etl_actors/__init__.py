@@ -21,7 +21,8 @@ The rooms, from the top down; imports point down only, and the wings do not know
   same for Prometheus, ``tracing``: the way of each answer for OpenTelemetry; ``budget``: what a configuration will
   cost; ``keeping``: the key and the connectors that are kept from run to run
 - ``roster``: who is on, and how that changes while we run; ``extraction``: one url, fetched once; ``postbox``: what
-  clients say to each other; ``factory`` makes the actors that read providers
+  clients say to each other; ``rejected_desk``: what could not be mapped is looked at, dropped, or mapped again
+  (``replaying``); ``factory`` makes the actors that read providers
 - ``pipeline``: the drawing: which channel leads where, what runs, how it stops
 - the wings: ``actors`` (who does what when), ``sources`` (how a provider is read), ``transforms`` (how answers become
   items), ``files`` (what people upload), ``storage`` (all that knows PostgreSQL), ``spool`` (what waits on disk),

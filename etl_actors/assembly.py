@@ -27,6 +27,8 @@ from .files.desk import FileDesk
 from .ledger import Ledger
 from .pipeline import Pipeline
 from .postbox import Postbox
+from .rejected_desk import RejectedDesk
+from .replaying import Remapper
 from .roster import Roster, usable
 from .roster_entry import Entry, written_entries
 from .roster_keeping import Keeper, Keys
@@ -58,6 +60,7 @@ class Assembly(Struct, frozen=True, kw_only=True):
     roster: Roster
     extractor: Extractor
     postbox: Postbox
+    rejected: RejectedDesk
     transformer: Transformer
     loader: Loader
     broadcaster: Broadcaster
@@ -132,6 +135,7 @@ def assemble(
         ledger=ledger,
         backlog=backlog,
         timer=timings,
+        encode=encode_json,
     )
     crew = Crew(
         ledger,
@@ -171,11 +175,20 @@ def assemble(
         refuse_target=refuse_target,
         storage_trouble=lambda: loader.statistics().last_error,
     )
+    rejected = RejectedDesk(
+        storage.rejected,
+        Remapper(factory.read),
+        side_door,
+        entries=lambda: roster.entries,
+        mappings=factory.mappings,
+        storage_trouble=lambda: loader.statistics().last_error,
+    )
     return Assembly(
         pipeline=pipeline,
         roster=roster,
         extractor=extractor,
         postbox=Postbox(side_door, lambda: loader.statistics().last_error),
+        rejected=rejected,
         transformer=transformer,
         loader=loader,
         broadcaster=broadcaster,

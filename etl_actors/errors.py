@@ -8,6 +8,7 @@
 ``PollFailed`` and its children: expected trouble with a provider; data for the connector, never a crash.
 ``ConnectorChangeRefused`` and its children: the caller who wants to change a connector can mend it.
 ``PayloadRefused``: this payload cannot be mapped; keep it raw, with the reason.
+``RejectedGone``, ``ReplayRefused``: a payload that was kept so cannot be mapped again; tell whoever asked why.
 ``FileRefused``: this file cannot be kept; tell whoever sent it why. ``NoRoom``: not now; there is no place for it.
 Errors of libraries are translated at the wall of the room that uses the library, and chained.
 """
@@ -15,6 +16,7 @@ Errors of libraries are translated at the wall of the room that uses the library
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 
 class EtlActorsError(Exception):
@@ -86,6 +88,25 @@ class SpoolUnavailable(EtlActorsError):
 
 class StorageRefused(EtlActorsError):
     """PostgreSQL will never take these rows: some value of them cannot be stored."""
+
+
+class RejectedGone(EtlActorsError):
+    """There is no such rejected payload, or not any more."""
+
+    def __init__(self, rejected_id: int) -> None:
+        super().__init__(f"there is no rejected payload {rejected_id}; GET /api/rejected lists those that there are")
+
+
+class ReplayRefused(EtlActorsError):
+    """A rejected payload cannot be mapped again as things are, whatever is in it. The text is one sentence."""
+
+
+class ReplaysLost(EtlActorsError):
+    """Rejected payloads that parts of a batch are made of are gone; ``extraction_ids`` names those parts."""
+
+    def __init__(self, extraction_ids: frozenset[UUID]) -> None:
+        self.extraction_ids = extraction_ids
+        super().__init__(f"{len(extraction_ids)} rejected payloads were replayed or dropped already")
 
 
 class TooManyKeys(UsageError):

@@ -117,7 +117,7 @@ class Extractor:
         reading = await self._factory.source(settings, trusted=False).poll(Checkpoint())
         assert reading is not None  # nothing was said to be known, so nothing can be unchanged
         # What was refused for its form comes through all the same, and is kept as rejected: it is no failed poll here.
-        intake = Intake(settings, decode=self._factory.decode, inspector=mapping, grace_seconds=0)
+        intake = Intake(settings, read=self._factory.read, inspector=mapping, grace_seconds=0)
         send, receive = trio.open_memory_channel[Extracted](1)
         async with send, receive:
             try:

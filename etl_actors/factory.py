@@ -11,18 +11,20 @@ from functools import partial
 from typing import Any
 
 import httpx
+import trio
 from msgspec import Struct
 
 from .actors.connector import ConnectorActor
+from .actors.connector_intake import beside
 from .actors.connector_needs import Claiming, Unlimited
 from .actors.loader_backlog import Backlog
 from .actors.order_books import MAX_BOOKS, OrderBooks
 from .actors.socket_connector import SocketConnectorActor
 from .actors.socket_sequence import Numbers
 from .actors.surveyor import Pairs, Surveyor
-from .errors import ConfigError, StorageUnavailable
+from .errors import ConfigError, PayloadRefused, StorageUnavailable
 from .ledger import Ledger
-from .messages import Claim
+from .messages import Claim, Damage
 from .settings import Configuration, ConnectorSettings, SymbolSettings
 from .sources.backoff import Backoff
 from .sources.guard import AddressGuard
@@ -33,6 +35,7 @@ from .sources.websocket import WebSocketSource
 from .sources.websocket_dial import Dialler
 from .storage.opening import Storage
 from .storage.symbols import store_symbols
+from .transforms.damage import mended_document
 from .transforms.documents import decode_document
 from .transforms.mapping import Mapping as ItemMapping
 from .transforms.market import Market
@@ -82,6 +85,18 @@ class ActorFactory:
         self._on_answer = on_answer
         self.decode = partial(decode_document, max_depth=configuration.service.upstream.max_depth)
 
+    async def read(self, body: bytes) -> tuple[Any, Damage | None]:
+        """The document in ``body``, and what of it cannot be kept; PayloadRefused where it is none at all."""
+        try:
+            return await beside(body, self.decode), None
+        except PayloadRefused:
+            mend = partial(mended_document, max_depth=self._configuration.service.upstream.max_depth)
+            # Much slower, whatever its size, and once in a while.
+            found = await trio.to_thread.run_sync(mend, body)
+            if found is None:
+                raise
+            return found
+
     def mapping(self, connector: ConnectorSettings) -> ItemMapping:
         """The mapping of ``connector``, compiled; :class:`ConfigError` names every expression that is wrong."""
         # Only the config files declare tables; a connector of another source has none.
@@ -111,7 +126,7 @@ class ActorFactory:
                 connector,
                 self.socket_source(connector, trusted=trusted),
                 mapping,
-                decode=self.decode,
+                read=self.read,
                 claim=self._claim_for(connector),
                 backoff=Backoff(),
                 limit=self._limit(connector),
@@ -126,7 +141,7 @@ class ActorFactory:
         return ConnectorActor(
             connector,
             self.source(connector, trusted=trusted),
-            decode=self.decode,
+            read=self.read,
             claim=self._claim_for(connector),
             backoff=Backoff(),
             inspector=mapping,

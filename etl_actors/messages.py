@@ -20,14 +20,18 @@ through a float.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Container, Sequence
 from datetime import datetime
 from pathlib import PurePosixPath
 from time import monotonic
 from typing import Any, Literal
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct, field
+
+from .errors import PayloadRefused
 
 UNOWNED = 0
 """The epoch of what no connector read (a caller asked for it once): no state moves with it, and nobody owns it."""
@@ -93,15 +97,64 @@ class Reading(Struct, frozen=True, kw_only=True):
     next_link: str | None = None
 
 
-Kind = Literal["response", "frame", "message", "notice"]
+Kind = Literal["response", "frame", "message", "notice", "element"]
 """What something is, that is stored and has an event: an answer that was polled, a frame of a stream, an application
-message of a client, or what we have to say ourselves (a connector's state, a gap in a stream)."""
+message of a client, what we have to say ourselves (a connector's state, a gap in a stream), or one element of an answer
+that was rejected alone and could be mapped later. The last two have no body of their own."""
+
+RejectedKind = Literal["response", "frame", "element"]
+"""What was rejected: a payload as a whole, or one element of it."""
+
+RejectedKey = tuple[datetime, int]
+"""The place of a rejected payload: when it was received, and its id."""
+
+
+class Damage(Struct, frozen=True, kw_only=True):
+    """The values of an otherwise sound answer that cannot be kept (a NUL, NaN, an endless number, nesting without end).
+
+    In its document a text stands for each: ``mark`` and a number, by which ``values`` tells what the provider sent and
+    ``reasons`` why it cannot be kept. ``body`` is the answer with ``null`` in their places.
+    """
+
+    body: bytes
+    mark: bytes
+    values: tuple[bytes, ...]
+    reasons: tuple[str, ...]
+
+    def found_in(self, encoded: bytes) -> list[int]:
+        """The numbers of the values that a piece of the document, encoded, holds."""
+        if self.mark not in encoded:
+            return []
+        return [int(found[1]) for found in re.finditer(re.escape(self.mark) + rb"([0-9]+);", encoded)]
+
+    def refuse_outside(self, elements: Sequence[Any]) -> None:
+        """PayloadRefused where a value is in none of the elements: it cannot be kept with one of them."""
+        inside = {number for element in elements for number in self.found_in(msgspec.json.encode(element))}
+        self.refuse_but(inside)
+
+    def refuse_but(self, inside: Container[int]) -> None:
+        """PayloadRefused where a value is none of these."""
+        for number, reason in enumerate(self.reasons):
+            if number not in inside:
+                raise PayloadRefused(reason)
+
+    def refuse_in(self, *texts: str | None) -> None:
+        """PayloadRefused where one of these texts holds a value that cannot be kept."""
+        for text in texts:
+            if text is not None and (found := self.found_in(text.encode())):
+                raise PayloadRefused(self.reasons[found[0]])
+
+    def restored(self, encoded: bytes) -> bytes:
+        """That piece as the provider sent it."""
+        marked = b'"' + re.escape(self.mark) + rb'([0-9]+);"'
+        return re.sub(marked, lambda found: self.values[int(found[1])], encoded)
 
 
 class Extracted(Struct, frozen=True, kw_only=True):
     """One answer or frame of a provider, read whole, or a notice about it: from here on it must not be lost.
 
-    ``document`` is the decoded JSON (floats as :class:`decimal.Decimal`); ``refusal`` says why there is none.
+    ``document`` is the decoded JSON (floats as :class:`decimal.Decimal`); ``refusal`` says why there is none, and
+    ``damage`` what of it cannot be kept.
     ``received_at`` is UTC, ``response_time_ms`` counts from sending the request to the last byte. The ``checkpoint`` of
     a notice is not looked at: it moves nothing, but its ``epoch`` is judged like that of any other.
     """
@@ -116,6 +169,7 @@ class Extracted(Struct, frozen=True, kw_only=True):
     params: dict[str, str] = {}
     document: Any = None
     refusal: str | None = None
+    damage: Damage | None = None
     kind: Kind = "response"
     message_type: str | None = None
 
@@ -145,13 +199,44 @@ class Item(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Rejected(Struct, frozen=True, kw_only=True):
-    """A payload or an element that could not be mapped: its raw bytes, the reason, and where in the payload it was."""
+    """A payload or an element that could not be mapped: its raw bytes, the reason, and where in the payload it was.
+
+    ``position`` is the place of an element in its list, from 1; ``fingerprint`` is that of the connector it was refused
+    under (16 bytes).
+    """
 
     connector_id: str
     received_at: datetime
     raw: bytes
     reason: str
     where: str = ""
+    kind: RejectedKind = "response"
+    position: int | None = None
+    response_time_ms: int | None = None
+    fingerprint: bytes = b""
+
+
+class StoredRejected(Struct, frozen=True, kw_only=True):
+    """A rejected payload that is stored, without its raw bytes, of which there are ``size``.
+
+    ``kind``, ``response_time_ms`` and ``fingerprint`` are None where nobody remembers.
+    """
+
+    id: int
+    connector_id: str
+    received_at: datetime
+    reason: str
+    where: str
+    size: int
+    kind: RejectedKind | None = None
+    position: int | None = None
+    response_time_ms: int | None = None
+    fingerprint: bytes | None = None
+
+    @property
+    def key(self) -> RejectedKey:
+        """Its place in time order."""
+        return self.received_at, self.id
 
 
 class Transformed(Struct, frozen=True, kw_only=True):
@@ -159,7 +244,9 @@ class Transformed(Struct, frozen=True, kw_only=True):
 
     ``message_type`` is what a frame is to its provider, what a message calls itself, and the type of a notice's event.
     ``api_name`` and ``exchange`` are the connector's names of that moment. ``store_response`` is false when the body
-    itself was refused: it is then in ``rejected`` instead, and no event is made of it.
+    itself was refused: it is then in ``rejected`` instead, and no event is made of it. ``replays`` is the rejected
+    payload that this is made of: it goes in the same commit, and where it is gone already nothing is stored.
+    ``sources`` are the elements that the items were made of, each with its place in the answer, from 1.
     """
 
     extraction_id: UUID
@@ -177,6 +264,13 @@ class Transformed(Struct, frozen=True, kw_only=True):
     store_response: bool = True
     kind: Kind = "response"
     message_type: str | None = None
+    replays: RejectedKey | None = None
+    sources: tuple[tuple[int, Any], ...] = ()
+
+    @property
+    def has_body(self) -> bool:
+        """Whether its body becomes a row."""
+        return self.store_response and self.kind not in {"notice", "element"}
 
     @property
     def event_type(self) -> str:
@@ -189,7 +283,7 @@ class Transformed(Struct, frozen=True, kw_only=True):
     @property
     def rows(self) -> int:
         """How many rows this adds to the tables."""
-        return len(self.items) + len(self.rejected) + int(self.store_response and self.kind != "notice")
+        return len(self.items) + len(self.rejected) + int(self.has_body)
 
 
 class Batch(Struct, frozen=True, kw_only=True):

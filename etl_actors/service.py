@@ -144,6 +144,7 @@ async def serve(
                 postbox=assembly.postbox,
                 files=files,
                 file_reader=storage.file_reader,
+                rejected=assembly.rejected,
                 version=__version__,
                 position_seconds=settings.live.position_seconds,
                 max_body_bytes=settings.server.max_body_bytes,

@@ -22,13 +22,13 @@ from .claimant import Claimant
 from .connector_alarm import Alarm
 from .connector_condition import Signs
 from .connector_intake import Intake
-from .connector_needs import Backoff, Claiming, Decode, Inspector, Ledger, Limit, Source, Unlimited
+from .connector_needs import Backoff, Claiming, Inspector, Ledger, Limit, Read, Source, Unlimited
 from .connector_pages import read_pages
 from .connector_status import ConnectorStatistics
 from .connector_sweep import Sweep
 from .schedule import Ticks
 
-__all__ = ["Backoff", "Claiming", "ConnectorActor", "ConnectorStatistics", "Decode", "Inspector", "Limit", "Source"]
+__all__ = ["Backoff", "Claiming", "ConnectorActor", "ConnectorStatistics", "Inspector", "Limit", "Read", "Source"]
 
 
 class ConnectorActor(Claimant):
@@ -39,7 +39,7 @@ class ConnectorActor(Claimant):
         connector: ConnectorSettings,
         source: Source,
         *,
-        decode: Decode,
+        read: Read,
         claim: Claiming,
         backoff: Backoff,
         inspector: Inspector | None = None,
@@ -58,7 +58,7 @@ class ConnectorActor(Claimant):
         self._limit: Limit = limit or Unlimited()
         self._stagger_seconds = stagger_seconds
         self._on_answer = on_answer
-        self._intake = Intake(connector, decode=decode, inspector=inspector, ledger=ledger, grace_seconds=grace_seconds)
+        self._intake = Intake(connector, read=read, inspector=inspector, ledger=ledger, grace_seconds=grace_seconds)
 
     async def run(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
         """Until cancelled. ``extracted_send`` is this incarnation's own clone and is closed at the end."""

@@ -17,10 +17,10 @@ from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
 from ..errors import PayloadRefused, PollFailed
-from ..messages import Checkpoint, Claim, Extracted, Onward, Reading
+from ..messages import Checkpoint, Claim, Damage, Extracted, Onward, Reading
 from ..settings import ConnectorSettings
 from .connector_digests import page_digest, with_page_digest
-from .connector_needs import Decode, Inspector, Ledger
+from .connector_needs import Inspector, Ledger, Read
 from .connector_place import without_page
 from .connector_sweep import Sweep, count_elements
 from .handing_on import hand_on
@@ -38,14 +38,14 @@ class Intake:
         self,
         connector: ConnectorSettings,
         *,
-        decode: Decode,
+        read: Read,
         inspector: Inspector | None,
         ledger: Ledger | None = None,
         grace_seconds: float,
     ) -> None:
         self._connector = connector
         self._ledger = ledger
-        self._decode = decode
+        self._read = read
         self._inspector = inspector
         self._grace_seconds = grace_seconds
         self._fingerprint = connector.fingerprint()
@@ -76,7 +76,7 @@ class Intake:
                 return False
             if digest is not None and self._refused is not None and digest == self._refused[0]:
                 raise PollFailed(self._refused[1])  # it was sent, and kept as rejected, when it was new
-            document, refusal = await self._inspected(reading, sweep)
+            document, damage, refusal = await self._inspected(reading, sweep)
         checkpoint = self.checkpoint
         if refusal is None:
             # A refused body leaves no trace in the checkpoint: the next answer is compared with the last good one.
@@ -84,7 +84,7 @@ class Intake:
         if refusal is None and unchanged:
             self.checkpoint = checkpoint
             return False
-        await self._send(reading, document, refusal, checkpoint, extracted_send)
+        await self._send(reading, document, damage, refusal, checkpoint, extracted_send)
         if refusal is not None:
             self._refused = None if digest is None else (digest, refusal)
             raise PollFailed(refusal)
@@ -94,27 +94,31 @@ class Intake:
         """Remember where ``sweep`` has come to without an answer to send: the next one carries it."""
         self.checkpoint = replace(self.checkpoint, cursor=sweep.stored())
 
-    async def _inspected(self, reading: Reading, sweep: Sweep) -> tuple[Any, str | None]:
-        """The document, or why it is none that can be mapped; turns the page. PollFailed when it is an error that is
-        reported.
+    async def _inspected(self, reading: Reading, sweep: Sweep) -> tuple[Any, Damage | None, str | None]:
+        """The document and its damage, or why it is none that can be mapped; turns the page. PollFailed when it is an
+        error that is reported.
         """
         try:
-            document = await beside(reading.body, self._decode)
+            document, damage = await self._read(reading.body)
             elements, onward = 0, Onward()
             if self._inspector is not None:
                 said = self._inspector.provider_error(document)
                 if said is not None:
                     raise PollFailed(said)
                 mapped = self._inspector.elements(document)
+                if damage is not None:
+                    await trio.to_thread.run_sync(damage.refuse_outside, mapped)
                 if sweep.counts:
                     elements = count_elements(document, mapped if self._connector.items is not None else None)
                 if sweep.reads_on:
                     read = self._inspector.onward
                     onward = await beside(reading.body, lambda _: read(document))
+                    if damage is not None:
+                        damage.refuse_in(onward.next_page, onward.cursor)
         except PayloadRefused as error:
-            return None, str(error)
+            return None, None, str(error)
         sweep.turn(elements, onward, reading.next_link)
-        return document, None
+        return document, damage, None
 
     def _advanced(self, reading: Reading, sweep: Sweep, number: int, digest: bytes | None) -> Checkpoint:
         hashes = self.checkpoint.body_hash
@@ -135,6 +139,7 @@ class Intake:
         self,
         reading: Reading,
         document: Any,
+        damage: Damage | None,
         refusal: str | None,
         checkpoint: Checkpoint,
         extracted_send: trio.MemorySendChannel[Extracted],
@@ -150,6 +155,7 @@ class Intake:
             params=reading.params,
             document=document,
             refusal=refusal,
+            damage=damage,
         )
         await hand_on(extracted, extracted_send, ledger=self._ledger, grace_seconds=self._grace_seconds)
         self.checkpoint = checkpoint

@@ -9,7 +9,7 @@ from uuid import UUID
 import trio
 
 from ..errors import PollFailed
-from ..messages import Checkpoint, Claim, Onward, Page, Reading
+from ..messages import Checkpoint, Claim, Damage, Onward, Page, Reading
 
 
 class Source(Protocol):
@@ -32,10 +32,10 @@ class Inspector(Protocol):
     def onward(self, document: Any) -> Onward: ...
 
 
-class Decode(Protocol):
-    """Makes a document of a body; raises PayloadRefused."""
+class Read(Protocol):
+    """Makes a document of a body, and says what of it cannot be kept; raises PayloadRefused."""
 
-    def __call__(self, body: bytes, /) -> Any: ...
+    async def __call__(self, body: bytes, /) -> tuple[Any, Damage | None]: ...
 
 
 class Claiming(Protocol):

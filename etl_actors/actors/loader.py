@@ -3,47 +3,54 @@
 It is the only one that writes data. What it holds must not be lost, so trouble with storage is not a crash: while
 PostgreSQL is away the same batch is tried again; after a moment it is put on disk instead, where all that follows gets
 in line behind it, and subscribers are sent it without an offset (``loader_backlog.py``). A batch with connectors that
-belong to somebody else by now is tried again without them, and a value that PostgreSQL will never take is searched for
-by halving the batch, until the one extraction that holds it is kept as rejected. When a loader crashes, the next one
-begins with what it held.
+belong to somebody else by now is tried again without them. A value that PostgreSQL will never take is searched for: by
+halving the batch, until the one extraction that holds it is found; then among its items, so that each bad one is kept
+as rejected and the others are stored. When that takes too long, or it is none of the items, the extraction is kept as
+rejected whole. When a loader crashes, the next one begins with what it held.
 """
 
 from __future__ import annotations
 
-import math
-import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
+from functools import partial
 from time import monotonic
-from typing import Protocol
-from uuid import UUID, uuid5
+from typing import Any, Protocol
+from uuid import UUID
 
+import msgspec
 import structlog
 import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..errors import EpochLost, StorageRefused, StorageUnavailable
-from ..messages import UNOWNED, Batch, Event, Loaded, Rejected, Transformed, Unstored
+from ..errors import EpochLost, ReplaysLost, StorageRefused, StorageUnavailable
+from ..messages import UNOWNED, Batch, Event, Loaded, Transformed, Unstored
 from .batch import BatchBuilder
+from .batch_remains import halves, made_of, outliving, without
 from .loader_backlog import Backlog
+from .loader_patience import Patience
+from .refusing import rejected_whole, without_items
 
 log = structlog.get_logger("loader")
 
-# How long a batch is tried before it is put on disk: where the database says no, and where it says nothing, which may
-# only mean that it is slow. And how long one waits whom neither takes.
-PATIENCE_SECONDS = 1.0
-SILENCE_SECONDS = 5.0
+Retry = Callable[[Batch, trio.MemorySendChannel[Loaded]], Awaitable[None]]
+
+# How long one waits whom neither the database nor the disk takes.
 NEITHER_SECONDS = 0.5
+# How often the items of one extraction may be copied on trial until the bad ones among them are known.
+MAX_COPIES = 64
 
 
 class Writer(Protocol):
     """Commits a batch once, however often it is asked to; returns its events in the order of their offsets.
 
-    ``unstored`` is what subscribers are sent of parts that cannot be stored now.
+    ``unstored`` is what subscribers are sent of parts that cannot be stored now. Of what can never be stored,
+    ``refused_items`` finds the items that are to blame, within a budget.
     """
 
     async def write(self, batch: Batch) -> tuple[Event, ...]: ...
     async def unstored(self, parts: Sequence[Transformed]) -> tuple[Unstored, ...]: ...
+    async def refused_items(self, part: Transformed, *, copies: int) -> dict[int, str] | None: ...
 
 
 class Ledger(Protocol):
@@ -78,7 +85,7 @@ class Loader:
     """Batches, commits, reports.
 
     ``on_epoch_lost`` is told which connectors were taken over, and the epoch of each that was lost: it ends their
-    actors. Without a ``backlog`` a batch is tried until it is stored.
+    actors. Without a ``backlog`` a batch is tried until it is stored. ``encode`` makes JSON of an element of an answer.
     """
 
     def __init__(
@@ -91,17 +98,19 @@ class Loader:
         ledger: Ledger | None = None,
         backlog: Backlog | None = None,
         timer: CommitTimer | None = None,
+        encode: Callable[[Any], bytes] = msgspec.json.encode,
     ) -> None:
         self._writer = writer
         self._backlog = backlog
         self._timer = timer
         self._on_epoch_lost = on_epoch_lost
         self._ledger = ledger
+        self._encode = encode
         self._builder = BatchBuilder(max_rows=max_batch_rows, max_age_seconds=max_batch_age_seconds)
         self._in_hand: list[Batch] = []
         self._batches = self._rows = self._refused = self._spooled = self._head = 0
         self._waiting_since: float | None = None
-        self._last_error: str | None = None
+        self._patience = Patience()
 
     def statistics(self) -> LoaderStatistics:
         """A snapshot."""
@@ -114,7 +123,7 @@ class Loader:
             waits=self._has_backlog,
             head=self._head,
             waiting_seconds=waiting,
-            last_error=self._last_error,
+            last_error=self._patience.last_error,
         )
 
     async def run(
@@ -172,25 +181,29 @@ class Loader:
         self,
         batch: Batch,
         loaded_send: trio.MemorySendChannel[Loaded],
-        retry: Callable[[Batch, trio.MemorySendChannel[Loaded]], Awaitable[None]],
+        retry: Retry,
         *,
         waited: bool = False,
     ) -> bool:
         """Whether ``batch`` is stored, as far as it ever can be. What is to be tried otherwise goes to ``retry``."""
-        started = trio.current_time()
+        started, for_ever = trio.current_time(), waited or self._backlog is None
         try:
-            events = await self._write_stubbornly(batch, patient=waited or self._backlog is None)
-        except EpochLost as error:
-            kept = self._without_lost(batch, error.connector_ids, waited=waited)
-            if kept is not None:
-                await retry(kept, loaded_send)
-            return True
-        except StorageRefused as error:
-            for smaller in self._without_refused(batch, str(error)):
-                await retry(smaller, loaded_send)
-            return True
-        if events is None:
+            events = await self._patience.ask(partial(self._write, batch), for_ever=for_ever)
+        except StorageUnavailable:
             return False
+        except EpochLost as error:
+            return await self._retried(
+                retry, self._without_lost(batch, error.connector_ids, waited=waited), loaded_send
+            )
+        except ReplaysLost as error:
+            # Whoever replayed or dropped them first has done it.
+            return await self._retried(retry, self._without(batch, error.extraction_ids), loaded_send)
+        except StorageRefused as error:
+            try:
+                smaller = await self._without_refused(batch, str(error), for_ever=for_ever)
+            except StorageUnavailable:
+                return False
+            return await self._retried(retry, smaller, loaded_send)
         self._batches += 1
         self._rows += batch.rows
         if events:
@@ -207,35 +220,19 @@ class Loader:
         )
         return True
 
-    async def _write_stubbornly(self, batch: Batch, *, patient: bool) -> tuple[Event, ...] | None:
-        """Its events; None when the database took nothing and we are not ``patient``."""
-        started, pause, reason = trio.current_time(), 0.1, f"it said nothing for {SILENCE_SECONDS:g} s"
-        with trio.CancelScope(deadline=math.inf if patient else started + SILENCE_SECONDS) as trying:
-            while True:
-                began = monotonic()
-                try:
-                    events = await self._writer.write(batch)
-                except StorageUnavailable as error:
-                    reason = str(error)
-                    self._lost_storage(reason)
-                else:
-                    if self._last_error is not None:
-                        log.info("loader.storage_found")
-                    self._last_error = None
-                    if self._timer is not None:
-                        self._timer.committed(batch.parts, monotonic() - began)
-                    return events
-                if not patient:
-                    trying.deadline = min(trying.deadline, started + PATIENCE_SECONDS)
-                await trio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - spreads retries, keeps no secret
-                pause = min(pause * 2, 2.0)
-        self._lost_storage(reason)
-        return None
+    async def _retried(
+        self, retry: Retry, batches: Iterable[Batch], loaded_send: trio.MemorySendChannel[Loaded]
+    ) -> bool:
+        for batch in batches:
+            await retry(batch, loaded_send)
+        return True
 
-    def _lost_storage(self, reason: str) -> None:
-        if self._last_error is None:
-            log.warning("loader.storage_lost", error=reason)
-        self._last_error = reason
+    async def _write(self, batch: Batch) -> tuple[Event, ...]:
+        began = monotonic()
+        events = await self._writer.write(batch)
+        if self._timer is not None:
+            self._timer.committed(batch.parts, monotonic() - began)
+        return events
 
     async def _put_by(self, batch: Batch, backlog: Backlog, loaded_send: trio.MemorySendChannel[Loaded]) -> bool:
         """Whether ``batch`` is safe on disk. Those who wait for theirs to be stored are refused."""
@@ -243,7 +240,7 @@ class Loader:
         kept = replace(batch, parts=tuple(part for part in batch.parts if part.epoch != UNOWNED))
         if self._ledger is not None:
             for part in asked:
-                self._ledger.refuse(part.extraction_id, self._last_error or "older data waits to be stored")
+                self._ledger.refuse(part.extraction_id, self._patience.last_error or "older data waits to be stored")
         if not kept.parts:
             return True
         if not await backlog.keep(kept):
@@ -255,27 +252,23 @@ class Loader:
         self._settle(kept.parts)
         return True
 
-    def _without_lost(self, batch: Batch, connector_ids: frozenset[str], *, waited: bool) -> Batch | None:
-        """What is left to store of a batch with connectors that somebody else has claimed since.
+    def _without_lost(self, batch: Batch, connector_ids: frozenset[str], *, waited: bool) -> list[Batch]:
+        """What is left of a batch with connectors that somebody else has claimed since.
 
-        What is read now, the other one reads too. What ``waited`` on disk outlives its epoch, except answers that moved
-        a cursor: from there on the other one reads again.
+        What is read now, he reads too; what ``waited`` on disk outlives its epoch.
         """
-        lost = [part for part in batch.parts if part.connector_id in connector_ids]
-        self._on_epoch_lost({part.connector_id: part.epoch for part in lost})
         log.warning("loader.epoch_lost", connectors=sorted(connector_ids), waited=waited)
-        outlives = {
-            part.extraction_id
-            for part in lost
-            if waited and (part.kind != "response" or part.checkpoint.cursor is None)
-        }
-        parts = tuple(
-            replace(part, epoch=UNOWNED) if part.extraction_id in outlives else part
-            for part in batch.parts
-            if part.connector_id not in connector_ids or part.extraction_id in outlives
+        self._on_epoch_lost(
+            {part.connector_id: part.epoch for part in batch.parts if part.connector_id in connector_ids}
         )
-        self._settle(part for part in lost if part.extraction_id not in outlives)
-        return replace(batch, parts=parts) if parts else None
+        if waited:
+            batch = outliving(batch, connector_ids)
+        lost = [part for part in batch.parts if part.connector_id in connector_ids and part.epoch != UNOWNED]
+        return self._without(batch, {part.extraction_id for part in lost})
+
+    def _without(self, batch: Batch, extraction_ids: Container[UUID]) -> list[Batch]:
+        self._settle(part for part in batch.parts if part.extraction_id in extraction_ids)
+        return without(batch, extraction_ids)
 
     def _settle(self, parts: Iterable[Transformed], events: Iterable[Event] = ()) -> None:
         if self._ledger is not None:
@@ -283,18 +276,23 @@ class Loader:
             for part in parts:
                 self._ledger.settle(part.extraction_id, by_id.get(part.extraction_id))
 
-    def _without_refused(self, batch: Batch, reason: str) -> list[Batch]:
-        """Two halves, or one part whose whole body is rejected instead of stored.
-
-        Their ids follow from that of the batch: one that waits on disk may be halved again after a crash.
-        """
-        middle = len(batch.parts) // 2
-        if middle:
-            return [
-                Batch(batch_id=uuid5(batch.batch_id, name), parts=half, left_by=batch.left_by)
-                for name, half in (("first", batch.parts[:middle]), ("second", batch.parts[middle:]))
-            ]
+    async def _without_refused(self, batch: Batch, reason: str, *, for_ever: bool) -> list[Batch]:
+        """Two halves; or one part without what is refused of it."""
+        if len(batch.parts) > 1:
+            return halves(batch)
         (part,) = batch.parts
+        if part.items and len(part.sources) == len(part.items):
+            ask = partial(self._writer.refused_items, part, copies=MAX_COPIES)
+            refused = await self._patience.ask(ask, for_ever=for_ever)
+            if refused:
+                self._refused += 1
+                log.warning("loader.items_refused", connector_id=part.connector_id, reason=reason, items=len(refused))
+                return [made_of(batch, (without_items(part, refused, self._encode),), "mended")]
+        if part.replays is not None:
+            # It is kept as rejected already, and stays so.
+            log.warning("loader.replay_refused", connector_id=part.connector_id, reason=reason)
+            self._settle([part])
+            return []
         if not part.store_response and not part.items:
             # Even its rejected form is refused: nothing of it can be stored, and the next batch must not wait for it.
             log.error("loader.part_dropped", connector_id=part.connector_id, reason=reason)
@@ -302,11 +300,4 @@ class Loader:
             return []
         self._refused += 1
         log.warning("loader.part_refused", connector_id=part.connector_id, reason=reason)
-        refusal = Rejected(
-            connector_id=part.connector_id,
-            received_at=part.received_at,
-            raw=part.body,
-            reason=f"PostgreSQL refused it: {reason}",
-        )
-        rejected = replace(part, items=(), rejected=(refusal,), store_response=False)
-        return [Batch(batch_id=uuid5(batch.batch_id, "rejected"), parts=(rejected,), left_by=batch.left_by)]
+        return [made_of(batch, (rejected_whole(part, reason),), "rejected")]

@@ -19,7 +19,7 @@ from ..messages import Extracted
 from ..settings import ConnectorSettings
 from .claimant import Claimant
 from .connector_condition import Signs
-from .connector_needs import Backoff, Claiming, Decode, Ledger, Limit, Unlimited
+from .connector_needs import Backoff, Claiming, Ledger, Limit, Read, Unlimited
 from .connector_status import ConnectorStatistics
 from .socket_calls import Calls
 from .socket_intake import Frame, FrameIntake
@@ -57,7 +57,7 @@ class SocketConnectorActor(Claimant):
         source: SocketSource,
         mapper: FrameMapper,
         *,
-        decode: Decode,
+        read: Read,
         claim: Claiming,
         backoff: Backoff,
         limit: Limit | None = None,
@@ -75,9 +75,7 @@ class SocketConnectorActor(Claimant):
         self._backoff = backoff
         self._limit: Limit = limit or Unlimited()
         self._stagger_seconds = stagger_seconds
-        self._intake = FrameIntake(
-            connector, mapper, decode=decode, ledger=ledger, grace_seconds=grace_seconds, now=now
-        )
+        self._intake = FrameIntake(connector, mapper, read=read, ledger=ledger, grace_seconds=grace_seconds, now=now)
         self._numbers = numbers or Numbers(None, None)
         self._pace = ConnectPace()
         self._relay: Relay | None = None

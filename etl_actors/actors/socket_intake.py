@@ -16,11 +16,10 @@ from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
 from ..errors import PayloadRefused
-from ..messages import Checkpoint, Claim, Extracted
+from ..messages import Checkpoint, Claim, Damage, Extracted
 from ..settings import ConnectorSettings
 from ..settings.disclosure import open_params
-from .connector_intake import beside
-from .connector_needs import Decode, Ledger
+from .connector_needs import Ledger, Read
 from .handing_on import hand_on
 from .socket_needs import FrameMapper
 
@@ -35,6 +34,7 @@ class Frame(Struct, frozen=True, kw_only=True):
     received_at: datetime
     document: Any
     refusal: str | None = None
+    damage: Damage | None = None
     connection: int = 0
 
 
@@ -46,7 +46,7 @@ class FrameIntake:
         connector: ConnectorSettings,
         mapper: FrameMapper,
         *,
-        decode: Decode,
+        read: Read,
         ledger: Ledger | None,
         grace_seconds: float,
         now: Callable[[], datetime],
@@ -54,7 +54,7 @@ class FrameIntake:
         self._connector = connector
         self._mapper = mapper
         self._rules = mapper.frames
-        self._decode = decode
+        self._read = read
         self._ledger = ledger
         self._grace_seconds = grace_seconds
         self._now = now
@@ -72,11 +72,21 @@ class FrameIntake:
         received_at = self._now()
         try:
             with trio.CancelScope(shield=True):
-                document = await beside(body, self._decode)
+                document, damage = await self._read(body)
+                if damage is not None:
+                    await self._refuse_outside(damage, document)
         except PayloadRefused as refused:
             text = body.decode(errors="replace")
             return Frame(body=body, received_at=received_at, document=text, refusal=str(refused), connection=connection)
-        return Frame(body=body, received_at=received_at, document=document, connection=connection)
+        return Frame(body=body, received_at=received_at, document=document, damage=damage, connection=connection)
+
+    async def _refuse_outside(self, damage: Damage, document: Any) -> None:
+        """A frame is rejected whole unless each value that cannot be kept lies in one of its elements."""
+        try:
+            elements = () if self._connector.sequence is not None else self._mapper.elements(document)
+        except PayloadRefused:
+            elements = ()
+        await trio.to_thread.run_sync(damage.refuse_outside, elements)
 
     def is_data(self, frame: Frame) -> bool:
         """Whether items can be made of ``frame``, so that it is more than an answer to us."""
@@ -119,6 +129,7 @@ class FrameIntake:
             params=self._params,
             document=document,
             refusal=trouble,
+            damage=frame.damage,
             kind="frame",
             message_type=None if frame.refusal is not None else self._rules.message_type(frame.document),
         )

@@ -16,7 +16,7 @@ import trio
 from msgspec import Struct
 
 from ..errors import PayloadRefused
-from ..messages import Extracted, Item, Rejected, Transformed
+from ..messages import Extracted, Item, Rejected, RejectedKind, Transformed
 
 log = structlog.get_logger("transformer")
 
@@ -132,18 +132,21 @@ class Transformer:
         mapper = self._mapper_of(extracted.connector_id)
         items: list[Item] = []
         rejected: list[Rejected] = []
+        sources: list[tuple[int, Any]] = []
         refusal = extracted.refusal
         if refusal is None and mapper.has_items and extracted.kind != "notice":
             try:
-                await self._map(extracted, mapper, mapper.elements(extracted.document), items, rejected)
+                await self._map(extracted, mapper, mapper.elements(extracted.document), items, rejected, sources)
             except PayloadRefused as error:
                 refusal = str(error)
             except Exception as error:
                 # Whatever it is, it must cost this answer only, and the answer must not be lost with it.
                 log.error("transformer.mapping_crashed", connector_id=extracted.connector_id, exc_info=error)
                 refusal = f"the mapping crashed: {type(error).__name__}: {error}"
+        if refusal is None and extracted.damage is not None and not mapper.has_items:
+            refusal = extracted.damage.reasons[0]  # the whole answer is what is stored and told
         if refusal is not None:
-            items, rejected = [], [_reject(extracted, extracted.body, refusal)]
+            items, sources, rejected = [], [], [_reject(extracted, extracted.body, refusal)]
         if extracted.kind != "notice":
             self._count(extracted.connector_id, items, rejected)
             before = self.unmapped(extracted.connector_id) is None
@@ -160,11 +163,12 @@ class Transformer:
             epoch=extracted.epoch,
             received_at=extracted.received_at,
             response_time_ms=extracted.response_time_ms,
-            body=extracted.body,
+            body=extracted.body if refusal is not None or extracted.damage is None else extracted.damage.body,
             checkpoint=extracted.checkpoint,
             has_items=mapper.has_items,
             items=tuple(items),
             rejected=tuple(rejected),
+            sources=tuple(sources),
             store_response=refusal is None,
             kind=extracted.kind,
             message_type=extracted.message_type,
@@ -177,20 +181,35 @@ class Transformer:
         elements: Sequence[Any],
         items: list[Item],
         rejected: list[Rejected],
+        sources: list[tuple[int, Any]],
     ) -> None:
         slice_end = trio.current_time() + SLICE_SECONDS
+        damage, damaged = extracted.damage, set[int]()
         for position, element in enumerate(elements, start=1):
+            raw, found = b"", list[int]()
+            if damage is not None:
+                raw = self._encode(element)
+                found = damage.found_in(raw)
+                damaged.update(found)
             try:
+                if damage is not None and found:
+                    raise PayloadRefused(damage.reasons[found[0]])
                 item = mapper.map_element(element, position, extracted.params)
             except PayloadRefused as error:
                 where = f"element {position}" + (f", {error.where}" if error.where else "")
-                rejected.append(_reject(extracted, self._encode(element), str(error), where))
+                raw = raw or self._encode(element)
+                if damage is not None:
+                    raw = damage.restored(raw)
+                rejected.append(_reject(extracted, raw, str(error), where, position))
             else:
                 if item is not None:
                     items.append(item)
+                    sources.append((position, element))
             if trio.current_time() > slice_end:
                 await trio.lowlevel.checkpoint()
                 slice_end = trio.current_time() + SLICE_SECONDS
+        if damage is not None:
+            damage.refuse_but(damaged)
 
     def _count(self, connector_id: str, items: list[Item], rejected: list[Rejected]) -> None:
         self._items[connector_id] = self._items.get(connector_id, 0) + len(items)
@@ -234,11 +253,16 @@ class Transformer:
         self._warnings[connector_id] = warning
 
 
-def _reject(extracted: Extracted, raw: bytes, reason: str, where: str = "") -> Rejected:
+def _reject(extracted: Extracted, raw: bytes, reason: str, where: str = "", position: int | None = None) -> Rejected:
+    whole: RejectedKind = "frame" if extracted.kind == "frame" else "response"
     return Rejected(
         connector_id=extracted.connector_id,
         received_at=extracted.received_at,
         raw=raw,
         reason=reason,
         where=where,
+        kind=whole if position is None else "element",
+        position=position,
+        response_time_ms=extracted.response_time_ms,
+        fingerprint=extracted.checkpoint.fingerprint,
     )

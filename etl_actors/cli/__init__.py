@@ -13,6 +13,7 @@ from .demo import demo
 from .export import export
 from .keys import keys
 from .load import load
+from .rejected import rejected
 from .rekey import rekey
 from .serve import serve
 
@@ -25,6 +26,7 @@ Examples:
   etl-actors check --config DIR         is this config sound, and what will it cost?
   etl-actors export items.csv           what a running service has stored
   etl-actors load prices.csv            a file into a running service
+  etl-actors rejected list              what could not be mapped, and why
   etl-actors keys create --scope read   a key for somebody who may look
   etl-actors rekey                      every stored secret under a new key
 """
@@ -39,7 +41,7 @@ def commands() -> None:
     """Live APIs into PostgreSQL and a live feed: one process, driven by config files."""
 
 
-for command in (serve, demo, check, export, load, keys, rekey):
+for command in (serve, demo, check, export, load, rejected, keys, rekey):
     commands.add_command(command)
 
 

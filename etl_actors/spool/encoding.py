@@ -5,6 +5,7 @@ msgpack document. The first piece tells what the batch is, then comes each part 
 chunks. Pieces are small because msgspec holds the interpreter's lock for as long as one document takes: a response
 with 300,000 items in one call would stop the event loop for a quarter of a second, from a thread as well.
 
+What items were made of (``sources``) is left out: it would double everything, for a rare value that cannot be stored.
 Numbers are texts in the messages and stay so. A cursor may hold any JSON value; what msgpack would take for something
 else (a Decimal, an integer beyond 64 bits) goes as an extension of it.
 """
@@ -104,7 +105,7 @@ def _pieces(batch: Batch) -> Iterator[bytes]:
     yield _ENCODER.encode(_Head(batch.batch_id, batch.left_by, len(batch.parts)))
     for part in batch.parts:
         checkpoint = replace(part.checkpoint, cursor=_extendable(part.checkpoint.cursor))
-        bare = replace(part, items=(), rejected=(), checkpoint=checkpoint)
+        bare = replace(part, items=(), sources=(), rejected=(), checkpoint=checkpoint)
         yield _ENCODER.encode(_Part(bare, len(part.items), len(part.rejected)))
         for rows in (part.items, part.rejected):
             for start in range(0, len(rows), _CHUNK):

@@ -5,6 +5,7 @@ Pure: rows in, plain JSON values out, in the form that ``finish_batch`` of the m
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -13,11 +14,15 @@ from typing import Any
 import msgspec
 
 from ..messages import UNOWNED, Checkpoint, Item
+from .rejected_removal import Gone
 from .rows import Stored, rows_by_table
+
+# An index takes no longer entries than 2,704 bytes, the connector's id among them.
+_LONGEST_PAIR = 1_000
 
 
 class _Pair(msgspec.Struct):
-    pair: str = ""
+    pair: Any = ""
 
 
 def states(stored: Sequence[Stored]) -> list[dict[str, Any]]:
@@ -47,14 +52,18 @@ def _state(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
-def counts(stored: Sequence[Stored], start_of: Callable[[str, datetime], datetime]) -> list[dict[str, Any]]:
-    """How many rows each connector adds to each partition; ``start_of(table, time)`` names the partition."""
+def counts(stored: Sequence[Stored], start_of: Callable[[str, datetime], datetime], gone: Gone) -> list[dict[str, Any]]:
+    """How many rows each connector adds to each partition; ``start_of(table, time)`` names the partition. The
+    rejected payloads that are ``gone`` are taken off.
+    """
     rows: Counter[tuple[str, datetime, str]] = Counter()
     for one in stored:
         part = one.part
         for table, many in rows_by_table(part).items():
             if many:
                 rows[table, start_of(table, part.received_at), part.connector_id] += many
+    for (start, connector_id), many in gone.items():
+        rows["rejected", start, connector_id] -= many
     return [
         {"table_name": table, "partition_start": start.isoformat(), "connector_id": connector_id, "rows": many}
         for (table, start, connector_id), many in rows.items()
@@ -78,8 +87,15 @@ def latest(stored: Sequence[Stored]) -> list[dict[str, Any]]:
 def _pair(item: Item) -> str:
     """What makes two items the same thing at two moments. The name is part of it: symbols are not unique."""
     if item.coin_symbol is None:
-        return msgspec.json.decode(item.extra, type=_Pair).pair if item.extra else ""
-    return "\t".join((item.coin_symbol, item.quote_symbol or "", item.coin_name or ""))
+        # A mapping may call whatever it likes `pair`.
+        said = msgspec.json.decode(item.extra, type=_Pair).pair if item.extra else ""
+        pair = said if isinstance(said, str) else msgspec.json.encode(said).decode()
+    else:
+        pair = "\t".join((item.coin_symbol, item.quote_symbol or "", item.coin_name or ""))
+    encoded = pair.encode()
+    if len(encoded) <= _LONGEST_PAIR:
+        return pair
+    return encoded[:100].decode(errors="ignore") + hashlib.sha256(encoded).hexdigest()
 
 
 def entries(stored: Sequence[Stored]) -> list[dict[str, Any]]:

@@ -32,6 +32,7 @@ from .migrations import migrate, taking_turns
 from .partitions import PartitionBook, choose_width
 from .pool import Pool, open_pool
 from .reader import Reader
+from .rejected import RejectedBook
 from .retention import Retention
 from .takeover.copying import copy_original
 from .takeover.renaming import set_original_aside
@@ -81,6 +82,7 @@ class Storage(Struct, frozen=True, kw_only=True):
     retention: Retention
     files: FileWriter
     file_reader: FileReader
+    rejected: RejectedBook
     embedded: EmbeddedPostgres | None
     version: str
     pools: Mapping[str, Pool]
@@ -156,6 +158,7 @@ async def open_storage(
             retention=Retention(writers, book, retention),
             files=FileWriter(filers),
             file_reader=FileReader(readers),
+            rejected=RejectedBook(readers, changes, book),
             embedded=embedded,
             version=version,
             pools={"readers": readers, "writers": writers, "changes": changes, "files": filers, "keys": keys},

@@ -21,6 +21,10 @@ ITEM_COLUMNS = (
     " i.response_time_ms, i.extra::text"
 )
 
+REJECTED_COLUMNS = (
+    "i.id, i.connector_id, i.timestamp, i.reason, i.place, octet_length(i.raw), i.kind, i.position,"
+    " i.response_time_ms, i.fingerprint"
+)
 
 Statement = tuple[Composed, dict[str, Any]]
 
@@ -30,18 +34,45 @@ def select_items(page: Page, writers: list[str] | None) -> Statement:
 
     ``writers`` are the connectors that store items of the page's exchange, when it names one.
     """
-    where, values = _where(page, keyset=True, writers=writers)
+    condition, values = where(page, keyset=True, writers=writers)
     return SQL("SELECT {} FROM api_connector_items AS i{}{}").format(
-        SQL(ITEM_COLUMNS), where, _order(page)
+        SQL(ITEM_COLUMNS), condition, _order(page)
     ), values | _slice(page)
 
 
 def select_response_keys(page: Page) -> Statement:
     """The ``(timestamp, id)`` of one page of responses, and one more."""
-    where, values = _where(page, keyset=True)
+    condition, values = where(page, keyset=True)
     return SQL("SELECT i.timestamp, i.id FROM api_connector_data AS i{}{}").format(
-        where, _order(page)
+        condition, _order(page)
     ), values | _slice(page)
+
+
+def select_rejected(page: Page) -> Statement:
+    """One page of rejected payloads without their bytes, and one more."""
+    condition, values = where(page, keyset=True)
+    return SQL("SELECT {} FROM rejected AS i{}{}").format(
+        SQL(REJECTED_COLUMNS), condition, _order(page)
+    ), values | _slice(page)
+
+
+def select_rejected_whole(page: Page, newest_id: int, max_bytes: int) -> Statement:
+    """The first rejected payloads of a page with their bytes: about ``max_bytes`` of them, but one at least; none that
+    was added behind ``newest_id``.
+    """
+    condition, values = where(page, keyset=True)
+    condition += SQL(" AND" if values else " WHERE") + SQL(" i.id <= %(newest_id)s")
+    return SQL(
+        "SELECT {}, i.raw FROM"
+        " (SELECT i.*, sum(octet_length(i.raw)) OVER so_far AS bytes, row_number() OVER so_far AS n"
+        " FROM (SELECT i.* FROM rejected AS i{} ORDER BY i.timestamp, i.id LIMIT %(limit)s) AS i"
+        " WINDOW so_far AS (ORDER BY i.timestamp, i.id)) AS i"
+        " WHERE i.bytes <= %(max_bytes)s OR i.n = 1 ORDER BY i.timestamp, i.id"
+    ).format(SQL(REJECTED_COLUMNS), condition), values | {
+        "newest_id": newest_id,
+        "limit": page.limit,
+        "max_bytes": max_bytes,
+    }
 
 
 def select_items_by_key(connector_id: str, keys: Sequence[Key]) -> Statement:
@@ -58,14 +89,15 @@ def select_items_by_key(connector_id: str, keys: Sequence[Key]) -> Statement:
 
 def count_bounded(page: Page, table: str, writers: list[str] | None = None) -> Statement:
     """How many rows match, up to one beyond the bound (all of them when an exact total is asked for)."""
-    where, values = _where(page, keyset=False, writers=writers)
+    condition, values = where(page, keyset=False, writers=writers)
     bound = SQL("") if page.exact_total else SQL(" LIMIT {}").format(COUNT_BOUND + 1)
     return SQL("SELECT count(*) FROM (SELECT 1 FROM {} AS i{}{}) AS found").format(
-        Identifier(table), where, bound
+        Identifier(table), condition, bound
     ), values
 
 
-def _where(page: Page, *, keyset: bool, writers: list[str] | None = None) -> tuple[Composed, dict[str, Any]]:
+def where(page: Page, *, keyset: bool, writers: list[str] | None = None) -> tuple[Composed, dict[str, Any]]:
+    """The conditions of ``page`` on a table that is called ``i``, and their values; ``keyset``: its place, too."""
     parts: list[str] = []
     values: dict[str, Any] = {}
 

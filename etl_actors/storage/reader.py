@@ -54,8 +54,8 @@ class Reader:
         """One page of items."""
         async with self._pool.connection() as connection:
             writers = await _writers_to(connection, page.exchange)
-            rows = await _fetch(connection, select_items(page, writers))
-            total = await _total(connection, page, "api_connector_items", writers)
+            rows = await fetch(connection, select_items(page, writers))
+            total = await total_of(connection, page, "api_connector_items", writers)
         more = len(rows) > page.limit
         return ItemPage(
             items=await item_rows(rows[: page.limit]),
@@ -70,7 +70,7 @@ class Reader:
             wanted = replace(page, limit=min(left, EXPORT_ROWS))
             async with self._pool.connection() as connection:
                 writers = await _writers_to(connection, page.exchange)
-                rows = await _fetch(connection, select_items(wanted, writers))
+                rows = await fetch(connection, select_items(wanted, writers))
             if rows:
                 yield await item_rows(rows[: wanted.limit])
             if len(rows) <= wanted.limit:
@@ -87,7 +87,7 @@ class Reader:
                 "SELECT timestamp, item_id FROM item_latest WHERE connector_id = %s ORDER BY pair LIMIT %s OFFSET %s",
                 (connector_id, limit, offset),
             )
-            rows = await _fetch(connection, select_items_by_key(connector_id, keys))
+            rows = await fetch(connection, select_items_by_key(connector_id, keys))
             total = await _fetch_all(
                 connection, "SELECT count(*) FROM item_latest WHERE connector_id = %s", (connector_id,)
             )
@@ -108,7 +108,7 @@ class Reader:
                     {"connector_id": connector_id, "last": last, "limit": wanted, "offset": offset},
                 )
                 keys = [(at, row_id) for at, row_id, _ in places]
-                rows = await _fetch(connection, select_items_by_key(connector_id, keys))
+                rows = await fetch(connection, select_items_by_key(connector_id, keys))
             if rows:
                 yield await item_rows(_in_order(keys, rows))
             if len(places) < wanted:
@@ -118,8 +118,8 @@ class Reader:
     async def response_keys(self, page: Page) -> ResponseKeys:
         """Which responses a page holds."""
         async with self._pool.connection() as connection:
-            rows = await _fetch(connection, select_response_keys(page))
-            total = await _total(connection, page, "api_connector_data")
+            rows = await fetch(connection, select_response_keys(page))
+            total = await total_of(connection, page, "api_connector_data")
         more = len(rows) > page.limit
         keys = [(at, row_id) for at, row_id in rows[: page.limit]]
         return ResponseKeys(keys=keys, total=total, next_key=keys[-1] if more else None)
@@ -150,7 +150,7 @@ class Reader:
         """Where the newest response of a connector is."""
         page = Page(connector_id=connector_id, limit=1)
         async with self._pool.connection() as connection:
-            rows = await _fetch(connection, select_response_keys(page))
+            rows = await fetch(connection, select_response_keys(page))
         return (rows[0][0], rows[0][1]) if rows else None
 
     async def knows_connector(self, connector_id: str) -> bool:
@@ -172,7 +172,8 @@ class Reader:
         return {source: {pair: (both[0], both[1]) for pair, both in pairs.items()} for source, pairs in rows}
 
 
-async def _fetch(connection: AsyncConnection[Any], statement: Statement) -> list[Any]:
+async def fetch(connection: AsyncConnection[Any], statement: Statement) -> list[Any]:
+    """Every row that ``statement`` finds."""
     return await _fetch_all(connection, *statement)
 
 
@@ -194,7 +195,8 @@ async def _writers_to(connection: AsyncConnection[Any], exchange: str | None) ->
     return [row[0] for row in rows]
 
 
-async def _total(connection: AsyncConnection[Any], page: Page, table: str, writers: list[str] | None = None) -> Total:
+async def total_of(connection: AsyncConnection[Any], page: Page, table: str, writers: list[str] | None = None) -> Total:
+    """How many rows match, counted where that is cheap or asked for."""
     if page.counted_by_connector:
         rows = await _fetch_all(
             connection,
@@ -203,7 +205,7 @@ async def _total(connection: AsyncConnection[Any], page: Page, table: str, write
             {"table": table, "id": page.connector_id},
         )
         return Total(rows[0][0])
-    found = (await _fetch(connection, count_bounded(page, table, writers)))[0][0]
+    found = (await fetch(connection, count_bounded(page, table, writers)))[0][0]
     if page.exact_total or found <= COUNT_BOUND:
         return Total(found)
     return Total(COUNT_BOUND, exact=False)

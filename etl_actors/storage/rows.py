@@ -9,7 +9,7 @@ import msgspec
 import psycopg
 from psycopg import AsyncConnection
 
-from ..messages import Gap, Transformed
+from ..messages import Gap, Rejected, Transformed
 
 _ITEM_COLUMNS = (
     "COPY api_connector_items (id, connector_id, api_name, exchange, coin_name, coin_symbol, quote_symbol, price,"
@@ -20,7 +20,10 @@ _RESPONSE_COLUMNS = (
 )
 _FRAME_COLUMNS = "COPY websocket_data (id, message_type, data, timestamp, connector_id, extraction_id) FROM STDIN"
 _GAP_COLUMNS = "COPY gaps (connector_id, key, first_missing, last_missing, timestamp, event_id) FROM STDIN"
-_REJECTED_COLUMNS = "COPY rejected (connector_id, raw, reason, place, timestamp, extraction_id) FROM STDIN"
+_REJECTED_COLUMNS = (
+    "COPY rejected (connector_id, raw, reason, place, timestamp, extraction_id, kind, position, response_time_ms,"
+    " fingerprint) FROM STDIN"
+)
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -56,10 +59,7 @@ async def copy_rows(connection: AsyncConnection[Any], stored: Sequence[Stored]) 
             async with cursor.copy(_FRAME_COLUMNS) as copy:
                 for one in frames:
                     await copy.write_row(_frame_row(one))
-        if any(one.part.items for one in stored):
-            async with cursor.copy(_ITEM_COLUMNS) as copy:
-                for one in stored:
-                    await _copy_items(copy, one)
+        await copy_items(connection, stored)
         gaps = [one.part for one in stored if _is_gap(one.part)]
         if gaps:
             async with cursor.copy(_GAP_COLUMNS) as copy:
@@ -69,16 +69,15 @@ async def copy_rows(connection: AsyncConnection[Any], stored: Sequence[Stored]) 
             async with cursor.copy(_REJECTED_COLUMNS) as copy:
                 for one in stored:
                     for refused in one.part.rejected:
-                        await copy.write_row(
-                            (
-                                refused.connector_id,
-                                refused.raw,
-                                refused.reason.replace("\0", "\ufffd"),
-                                refused.where.replace("\0", "\ufffd"),
-                                refused.received_at.isoformat(),
-                                one.part.extraction_id.hex,
-                            )
-                        )
+                        await copy.write_row(_rejected_row(refused, one.part))
+
+
+async def copy_items(connection: AsyncConnection[Any], stored: Sequence[Stored]) -> None:
+    """Copy the items alone, inside the transaction of the caller."""
+    if any(one.part.items for one in stored):
+        async with connection.cursor() as cursor, cursor.copy(_ITEM_COLUMNS) as copy:
+            for one in stored:
+                await _copy_items(copy, one)
 
 
 def _is_gap(part: Transformed) -> bool:
@@ -88,6 +87,21 @@ def _is_gap(part: Transformed) -> bool:
 def _gap_row(part: Transformed) -> tuple[Any, ...]:
     gap = msgspec.json.decode(part.body, type=Gap)
     return part.connector_id, gap.key, gap.first, gap.last, part.received_at.isoformat(), part.extraction_id.hex
+
+
+def _rejected_row(refused: Rejected, part: Transformed) -> tuple[Any, ...]:
+    return (
+        refused.connector_id,
+        refused.raw,
+        refused.reason.replace("\0", "\ufffd"),
+        refused.where.replace("\0", "\ufffd"),
+        refused.received_at.isoformat(),
+        part.extraction_id.hex,
+        refused.kind,
+        refused.position,
+        refused.response_time_ms,
+        refused.fingerprint or None,
+    )
 
 
 def _response_row(one: Stored) -> tuple[Any, ...]:

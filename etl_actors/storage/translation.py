@@ -41,6 +41,11 @@ def is_unavailable(error: psycopg.Error) -> bool:
     return state[:2] in _PASSING_CLASSES or state in _PASSING_STATES
 
 
+def refusal_reason(error: psycopg.Error) -> str:
+    """What PostgreSQL says of a value that it cannot store, on one line."""
+    return (error.diag.message_primary or str(error)).splitlines()[0]
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Around calls of psycopg: raise ``StorageUnavailable`` where trying again can help, chained to the cause."""

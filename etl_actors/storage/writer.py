@@ -1,7 +1,7 @@
 """The commit: one transaction stores a batch, and everything that must be true later is decided in it.
 
 1. *Once*: the batch's id is inserted; when it is there already, this batch is stored and only its offsets are read.
-2. *Rows*: COPY, stamped with the time they were received.
+2. *Rows*: COPY, stamped with the time they were received; the rejected payloads that are replayed go.
 3. *Fence, state, offset*: one server-side call, sent together with COMMIT (``migrations/0002_commit.sql``).
 
 No row lock is held while rows are copied, so a client that freezes in the middle holds up nobody.
@@ -28,8 +28,10 @@ from .ids import IdBlocks
 from .partitions import PartitionBook
 from .pool import Pool
 from .published import encode_events, encode_unstored
+from .refused import find_refused
+from .rejected_removal import Gone, take_replayed
 from .rows import Stored, copy_rows, rows_by_table
-from .translation import translated
+from .translation import refusal_reason, translated
 
 _EPOCH_LOST = "EA001"
 
@@ -48,7 +50,8 @@ class BatchWriter:
         """Commit ``batch``; returns its events in the order of their offsets.
 
         Raises :class:`StorageUnavailable` (nothing is decided: write the same batch again), :class:`EpochLost` (write
-        it again without those connectors) or :class:`StorageRefused` (a value that cannot be stored).
+        it again without those connectors), :class:`ReplaysLost` (without those parts) or :class:`StorageRefused` (a
+        value that cannot be stored).
         """
         async with self._pool.connection() as connection:
             try:
@@ -62,6 +65,17 @@ class BatchWriter:
     async def unstored(self, parts: Sequence[Transformed]) -> tuple[Unstored, ...]:
         """What subscribers are sent of ``parts`` while they cannot be stored."""
         return await encode_unstored(parts)
+
+    async def refused_items(self, part: Transformed, *, copies: int) -> dict[int, str] | None:
+        """Which items of ``part`` cannot be stored, by their place, and why; nothing is stored.
+
+        None when that many COPYs were not enough to tell. Raises :class:`StorageUnavailable`.
+        """
+        async with self._pool.connection() as connection:
+            with translated():
+                await self._partitions.ensure(connection, "api_connector_items", [part.received_at])
+                item_ids = await self._item_ids.take(connection, len(part.items))
+                return await find_refused(connection, Stored(part, None, item_ids), copies=copies)
 
     async def _write(self, connection: AsyncConnection[Any], batch: Batch) -> tuple[Event, ...]:
         now = datetime.now(UTC)
@@ -80,7 +94,8 @@ class BatchWriter:
                 await connection.execute("ROLLBACK")
                 return await self._recall(connection, batch)
             await copy_rows(connection, stored)
-            first = await self._finish(connection, stored, now)
+            gone = await take_replayed(connection, [part for part in batch.parts if part.replays is not None])
+            first = await self._finish(connection, stored, gone, now)
         except psycopg.Error as error:
             await _roll_back(connection)
             raise _meaning(error) from error
@@ -90,7 +105,7 @@ class BatchWriter:
         return await encode_events(stored, first)
 
     async def _row_id(self, connection: AsyncConnection[Any], part: Transformed) -> int | None:
-        if not part.store_response or part.kind == "notice":
+        if not part.has_body:
             return None
         ids = self._response_ids if part.kind == "response" else self._frame_ids
         return (await ids.take(connection, 1))[0]
@@ -104,10 +119,12 @@ class BatchWriter:
         for table, times in wanted.items():
             await self._partitions.ensure(connection, table, times)
 
-    async def _finish(self, connection: AsyncConnection[Any], stored: Sequence[Stored], now: datetime) -> int:
+    async def _finish(
+        self, connection: AsyncConnection[Any], stored: Sequence[Stored], gone: Gone, now: datetime
+    ) -> int:
         arguments = (
             _jsonb(states(stored)),
-            _jsonb(counts(stored, self._partitions.start_of)),
+            _jsonb(counts(stored, self._partitions.start_of, gone)),
             _jsonb(latest(stored)),
             _jsonb(entries(stored)),
             now,
@@ -162,7 +179,7 @@ def _meaning(error: psycopg.Error) -> Exception:
     if isinstance(error, psycopg.errors.CheckViolation):
         return error
     if isinstance(error, psycopg.DataError | psycopg.errors.ProgramLimitExceeded):
-        return StorageRefused((error.diag.message_primary or str(error)).splitlines()[0])
+        return StorageRefused(refusal_reason(error))
     return error
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from .numbers import describe, exact_number, whole_number
 
 MAX_TEXT = 1_000
+# Symbols are found by an index, which takes no entries of more than 2,704 bytes.
+MAX_SYMBOL_BYTES = 1_000
 _RANK_LIMIT = 2**63
 
 
@@ -27,6 +29,14 @@ def text_field(value: Any) -> str | None:
     return text or None
 
 
+def symbol_field(value: Any) -> str | None:
+    """A text as short as an index needs it."""
+    text = text_field(value)
+    if text is not None and len(text) > MAX_SYMBOL_BYTES // 4 and len(text.encode()) > MAX_SYMBOL_BYTES:
+        raise ValueError(f"a symbol of more than {MAX_SYMBOL_BYTES:,} bytes: {describe(text)}")
+    return text
+
+
 def rank_field(value: Any) -> int | None:
     """A whole number that a BIGINT column can hold."""
     number = whole_number(value)
@@ -37,8 +47,8 @@ def rank_field(value: Any) -> int | None:
 
 CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "coin_name": text_field,
-    "coin_symbol": text_field,
-    "quote_symbol": text_field,
+    "coin_symbol": symbol_field,
+    "quote_symbol": symbol_field,
     "price": exact_number,
     "market_cap": exact_number,
     "volume_24h": exact_number,

@@ -23,8 +23,20 @@ from .metrics import metrics_routes
 from .openapi.documented import hidden
 from .openapi.pages import documentation_routes
 from .origins import install_origin_checks
-from .ports import Extractor, FileDesk, FileReader, Metrics, Postbox, Publisher, Reader, Roster, Statuses
+from .ports import (
+    Extractor,
+    FileDesk,
+    FileReader,
+    Metrics,
+    Postbox,
+    Publisher,
+    Reader,
+    RejectedDesk,
+    Roster,
+    Statuses,
+)
 from .problems import install_problem_handlers
+from .rejected import rejected_routes
 from .secure_headers import install_secure_headers
 from .session import session_routes
 from .stream import stream_routes
@@ -44,6 +56,7 @@ def create_app(
     postbox: Postbox,
     files: FileDesk,
     file_reader: FileReader,
+    rejected: RejectedDesk,
     version: str,
     position_seconds: float,
     max_body_bytes: int,
@@ -71,6 +84,7 @@ def create_app(
     app.register_blueprint(upload_routes(files))
     app.register_blueprint(file_routes(file_reader, files))
     app.register_blueprint(data_routes(reader, statuses))
+    app.register_blueprint(rejected_routes(rejected))
     app.register_blueprint(session_routes(gate))
     app.register_blueprint(key_routes(access.keys, access.doorkeeper))
     app.register_blueprint(live_routes(publisher, postbox, position_seconds=position_seconds))

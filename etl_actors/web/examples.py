@@ -38,6 +38,39 @@ FRAME: dict[str, Any] = {"total": 1, "limit": 100, "offset": 0, "next": None}
 ITEMS: dict[str, Any] = {"items": [ITEM], **FRAME}
 RESPONSES: dict[str, Any] = {"data": [RESPONSE], **FRAME}
 
+REJECTED_ONE: dict[str, Any] = {
+    "id": 17,
+    "connector_id": "coingecko_top",
+    "kind": "element",
+    "where": "element 3, price",
+    "reason": 'price: not a number: "n/a"',
+    "timestamp": MOMENT,
+    "size": 31,
+    "config_changed": True,
+}
+REJECTED: dict[str, Any] = {"rejected": [REJECTED_ONE], **FRAME}
+REJECTED_WHOLE: dict[str, Any] = REJECTED_ONE | {
+    "raw": '{"symbol":"btc","price":"n/a"}',
+    "encoding": "utf-8",
+    "truncated": False,
+}
+REPLAYED: dict[str, Any] = {
+    "id": 17,
+    "connector_id": "coingecko_top",
+    "items": 1,
+    "rejected": 0,
+    "stream_offset": 122,
+    "event_id": "0199b5a1-7c9e-7b3a-8f57-0c8f6f1d2a3b",
+}
+BACKLOG_REPLAYED: dict[str, Any] = {
+    "replayed": 998,
+    "items": 998,
+    "failed": 2,
+    "reasons": [{"reason": 'price: not a number: "n/a"', "count": 2}],
+    "next": "/api/rejected/replay?connector_id=coingecko_top&after=1765209600123456-1042",
+}
+BACKLOG_DROPPED: dict[str, Any] = {"dropped": 2, "next": None}
+
 CONNECTOR_SETTINGS: dict[str, Any] = {
     "connector_id": "binance_24hr",
     "connector_name": "Binance - 24hr Ticker",

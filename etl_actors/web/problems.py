@@ -24,6 +24,8 @@ from ..errors import (
     OutcomeUnknown,
     PayloadRefused,
     PollFailed,
+    RejectedGone,
+    ReplayRefused,
     StorageBusy,
     StorageRefused,
     StorageUnavailable,
@@ -126,6 +128,8 @@ def problem_response(status: int, title: str, detail: str, errors: list[dict[str
 # What an error of the house means to a caller; the first that fits.
 _MEANINGS: tuple[tuple[type[EtlActorsError], int, str], ...] = (
     (ConnectorGone, 404, "Not found"),
+    (RejectedGone, 404, "Not found"),
+    (ReplayRefused, 409, "Conflict"),
     (VersionPassed, 412, "Changed meanwhile"),
     (ConnectorChangeRefused, 409, "Conflict"),
     (NotDrained, 503, "Not now"),

@@ -101,6 +101,18 @@ COUNT = Choice(
 )
 
 PAGING: tuple[Parameter, ...] = (LIMIT, OFFSET)
+ALL = Choice(
+    name="all",
+    description="`true` says that those of every connector are meant. Without it `connector_id` is needed.",
+    choices=("true",),
+    refusal="must be true, or be left out",
+)
+BACKLOG_LIMIT = Whole(
+    name="limit", description="How many to try at most before this is answered.", low=1, high=MAX_LIMIT, default=1_000
+)
+DROP_LIMIT = Whole(name="limit", description="How many to delete at most.", low=1, high=MAX_EXPORT, default=MAX_EXPORT)
+REJECTED_FILTERS: tuple[Parameter, ...] = (*PAGING, SINCE, UNTIL, AFTER, CONNECTOR)
+BACKLOG: tuple[Parameter, ...] = (CONNECTOR, ALL, SINCE, UNTIL)
 RESPONSE_FILTERS: tuple[Parameter, ...] = (*PAGING, ORDER, SINCE, UNTIL, AFTER, COUNT)
 ITEM_FILTERS: tuple[Parameter, ...] = (*RESPONSE_FILTERS, SYMBOL, EXCHANGE)
 
@@ -122,6 +134,21 @@ def read_page(arguments: Mapping[str, str], *, unlimited: bool = False, **fixed:
         offset=OFFSET.read(texts),
         after=AFTER.read(texts),
         exact_total=COUNT.read(texts) == "exact",
+    )
+
+
+def read_backlog(arguments: Mapping[str, str], limit: Whole) -> Page:
+    """Which rejected payloads a request means, oldest first. Nobody means all of them by leaving something out."""
+    connector_id, every = CONNECTOR.read(arguments), ALL.read(arguments) is not None
+    if (connector_id is None) is not every:
+        raise CONNECTOR.refused("is needed, or all=true in its place" if connector_id is None else "contradicts all")
+    return Page(
+        connector_id=connector_id,
+        since=SINCE.read(arguments),
+        until=UNTIL.read(arguments),
+        newest_first=False,
+        limit=limit.read(arguments),
+        after=AFTER.read(arguments),
     )
 
 

@@ -19,7 +19,7 @@ from etl_actors.actors.connector import ConnectorActor
 from etl_actors.actors.connector_status import REMEMBERED_POLLS, Tally
 from etl_actors.errors import PayloadRefused, PollFailed, StorageUnavailable
 from etl_actors.ledger import Ledger
-from etl_actors.messages import Checkpoint, Claim, Extracted, Page, Reading
+from etl_actors.messages import Checkpoint, Claim, Damage, Extracted, Page, Reading
 from etl_actors.settings import ConnectorSettings, LimitSettings
 from etl_actors.sources.backoff import Backoff
 from etl_actors.sources.pacing import Limit
@@ -76,6 +76,10 @@ def decode(body: bytes) -> Any:
         raise PayloadRefused("this is not JSON") from None
 
 
+async def read(body: bytes) -> tuple[Any, Damage | None]:
+    return decode(body), None
+
+
 async def claim(connector_id: str) -> Claim:
     return Claim(epoch=7, checkpoint=Checkpoint())
 
@@ -83,7 +87,12 @@ async def claim(connector_id: str) -> Claim:
 def actor_of(source: ScriptedSource, *, limit: Limit | None = None, **options: Any) -> ConnectorActor:
     """An actor with the shortest of everything; ``settings`` go into its connector."""
     settings = {"connector_id": "one", "url": "http://x", "interval_seconds": 10} | options.pop("settings", {})
-    defaults = {"decode": decode, "claim": claim, "backoff": Backoff(lambda low, high: high), "now": clock}
+    defaults = {
+        "read": read,
+        "claim": claim,
+        "backoff": Backoff(lambda low, high: high),
+        "now": clock,
+    }
     return ConnectorActor(ConnectorSettings(**settings), source, limit=limit, **defaults | options)
 
 

@@ -8,19 +8,27 @@ from typing import Any
 import trio
 
 from etl_actors.actors.loader import CommitTimer, Loader
-from etl_actors.errors import EpochLost, StorageRefused, StorageUnavailable
+from etl_actors.errors import EpochLost, ReplaysLost, StorageRefused, StorageUnavailable
 from etl_actors.messages import Batch, Event, Loaded, Transformed, Unstored
 
-from .parts import transformed
+from .parts import RECEIVED, transformed
 
 
 class Memory:
-    """A writer that keeps batches in memory; ``trouble(batch)`` may raise first."""
+    """A writer that keeps batches in memory; ``trouble(batch)`` may raise, ``blame(part, copies)`` finds items."""
 
-    def __init__(self, trouble: Callable[[Batch], None] = lambda batch: None) -> None:
+    def __init__(
+        self,
+        trouble: Callable[[Batch], None] = lambda batch: None,
+        blame: Callable[[Transformed, int], dict[int, str] | None] = lambda part, copies: None,
+    ) -> None:
         self.trouble = trouble
+        self.blame = blame
         self.batches: list[Batch] = []
         self.attempts: list[tuple[Any, float]] = []
+
+    async def refused_items(self, part: Transformed, *, copies: int) -> dict[int, str] | None:
+        return self.blame(part, copies)
 
     async def write(self, batch: Batch) -> tuple[Event, ...]:
         self.attempts.append((batch.batch_id, trio.current_time()))
@@ -180,6 +188,69 @@ async def test_one_extraction_that_cannot_be_stored_costs_only_itself(autojump_c
     kept = [part for batch in writer.batches for part in batch.parts if part.connector_id == "bad"]
     assert [(part.items, part.rejected[0].raw, part.store_response) for part in kept] == [((), bad.body, False)]
     assert "value out of range" in kept[0].rejected[0].reason
+
+
+async def test_one_bad_item_of_thousands_costs_only_itself(autojump_clock: Any) -> None:
+    """It is rejected as the element it was made of, and the response and the other items are stored."""
+    sources = tuple((place + 2, {"n": place}) for place in range(10_000))
+    part = transformed(items=10_000, sources=sources)
+
+    def refuse(batch: Batch) -> None:
+        if any(len(part.items) == 10_000 for part in batch.parts):
+            raise StorageRefused("value out of range")
+
+    writer = Memory(refuse, lambda part, copies: {7: "value out of range"})
+    (said,) = await load(writer, [part])
+    assert len(said.events) == 1
+    (stored,) = writer.batches[0].parts
+    assert (len(stored.items), stored.body, stored.extraction_id) == (9_999, part.body, part.extraction_id)
+    (rejected,) = stored.rejected
+    assert (rejected.raw, rejected.kind, rejected.position) == (b'{"n":7}', "element", 9)
+    assert (rejected.where, rejected.reason) == ("element 9", "PostgreSQL refused it: value out of range")
+
+
+async def test_an_extraction_whose_bad_items_are_too_many_is_rejected_whole(autojump_clock: Any) -> None:
+    """After as many trials as there may be."""
+    budgets: list[int] = []
+
+    def refuse(batch: Batch) -> None:
+        if batch.parts[0].items:
+            raise StorageRefused("no")
+
+    def give_up(part: Transformed, copies: int) -> None:
+        budgets.append(copies)
+
+    writer = Memory(refuse, give_up)
+    await load(writer, [transformed(sources=((1, 1), (2, 2)))])
+    (stored,) = writer.batches[0].parts
+    assert (stored.items, stored.store_response, stored.rejected[0].raw) == ((), False, stored.body)
+    assert budgets == [64]
+
+
+async def test_a_replay_that_cannot_be_stored_stays_as_it_was(autojump_clock: Any) -> None:
+    """It is in the table of what is rejected already; and of a batch without it the rest is stored."""
+
+    def refuse(batch: Batch) -> None:
+        if any(part.replays for part in batch.parts):
+            raise StorageRefused("no")
+
+    writer = Memory(refuse)
+    await load(writer, [transformed(kind="element", replays=(RECEIVED, 1)), transformed("good")])
+    assert [part.connector_id for batch in writer.batches for part in batch.parts] == ["good"]
+
+
+async def test_a_replay_that_somebody_else_made_leaves_the_batch(autojump_clock: Any) -> None:
+    """The others are committed, under the same id."""
+    late = transformed(replays=(RECEIVED, 1))
+
+    def lose(batch: Batch) -> None:
+        if late in batch.parts:
+            raise ReplaysLost(frozenset({late.extraction_id}))
+
+    writer = Memory(lose)
+    (said,) = await load(writer, [transformed("kept"), late])
+    assert [event.connector_id for event in said.events] == ["kept"]
+    assert len({batch_id for batch_id, _ in writer.attempts}) == 1
 
 
 async def test_a_part_that_is_refused_even_as_rejected_does_not_stop_the_rest(autojump_clock: Any) -> None:

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from etl_actors.actors.loader import PATIENCE_SECONDS, Loader
+from etl_actors.actors.loader import Loader
 from etl_actors.actors.loader_backlog import Backlog
+from etl_actors.actors.loader_patience import PATIENCE_SECONDS
 from etl_actors.errors import EpochLost, SpoolFull, SpoolUnavailable, StorageUnavailable
 from etl_actors.ledger import Ledger
 from etl_actors.messages import UNOWNED, Batch, Checkpoint, Event, Loaded, Transformed, Unstored

@@ -6,7 +6,6 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ from etl_actors.actors.socket_overlap import Overlap
 from etl_actors.actors.socket_pace import FREE_CONNECTS, ConnectPace, MessageGate
 from etl_actors.errors import PollFailed, StorageUnavailable
 from etl_actors.ledger import Ledger
-from etl_actors.messages import Checkpoint, Claim, Extracted
+from etl_actors.messages import Checkpoint, Claim, Damage, Extracted
 from etl_actors.settings import ConnectorSettings
 from etl_actors.settings.decoding import convert
 from etl_actors.settings.mistakes import connector_mistakes
@@ -53,12 +52,17 @@ def settings(**changes: Any) -> ConnectorSettings:
     return made
 
 
+async def read(body: bytes) -> tuple[Any, Damage | None]:
+    """The document of a frame; nothing is mended here."""
+    return decode_document(body, max_depth=50), None
+
+
 def actor_of(source: ScriptedStream, **changes: Any) -> SocketConnectorActor:
     """An actor that waits for the longest that backoff allows."""
     options = changes.pop("options", {})
     connector = settings(**changes)
     defaults = {
-        "decode": partial(decode_document, max_depth=50),
+        "read": read,
         "claim": claim,
         "backoff": Backoff(lambda low, high: high),
         "now": clock,

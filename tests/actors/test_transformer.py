@@ -10,7 +10,7 @@ import trio
 
 from etl_actors.actors.transformer import Transformer
 from etl_actors.errors import PayloadRefused
-from etl_actors.messages import Extracted, Item, Transformed
+from etl_actors.messages import Checkpoint, Damage, Extracted, Item, Transformed
 
 from .parts import extracted
 
@@ -107,6 +107,40 @@ async def test_a_connector_without_items_stores_its_response() -> None:
     """Nothing is mapped."""
     said = await Transformer(lambda connector_id: NoItems(), msgspec.json.encode).transform(extracted({"a": 1}))
     assert (said.has_items, said.items, said.store_response) == (False, (), True)
+
+
+async def test_what_is_rejected_knows_what_a_replay_needs() -> None:
+    """What it is, its place, and under which connector; items know the elements that they were made of."""
+    transformer = Transformer(lambda connector_id: Prices(), msgspec.json.encode)
+    made_under = Checkpoint(fingerprint=b"f" * 16)
+    said = await transformer.transform(extracted(["1", "-", "x", "3"], checkpoint=made_under))
+    (element,) = said.rejected
+    assert (element.kind, element.position, element.fingerprint) == ("element", 3, b"f" * 16)
+    assert element.response_time_ms == 12
+    assert said.sources == ((1, "1"), (4, "3"))
+    for kind in ("response", "frame"):
+        (whole,) = (await transformer.transform(extracted({}, kind=kind))).rejected
+        assert (whole.kind, whole.position) == (kind, None)
+
+
+async def test_damaged_elements_are_rejected_as_they_were_sent() -> None:
+    """The body that is stored has nothing in their places."""
+    damage = Damage(body=b'["1",null]', mark=b"mark-", values=(b"NaN",), reasons=("it is NaN",))
+    transformer = Transformer(lambda connector_id: Prices(), msgspec.json.encode)
+    said = await transformer.transform(extracted(["1", "mark-0;"], body=b'["1",NaN]', damage=damage))
+    assert ([item.price for item in said.items], said.body) == (["1"], damage.body)
+    (rejected,) = said.rejected
+    assert (rejected.raw, rejected.reason, rejected.where) == (b"NaN", "it is NaN", "element 2")
+
+
+async def test_damage_in_no_element_rejects_the_whole() -> None:
+    """Raw, and of a connector without items always."""
+    damage = Damage(body=b"[null]", mark=b"mark-", values=(b"NaN",), reasons=("it is NaN",))
+    for mapper in (Prices(), NoItems()):
+        transformer = Transformer(lambda connector_id, mapper=mapper: mapper, msgspec.json.encode)  # type: ignore[misc]
+        said = await transformer.transform(extracted(["1"], body=b"[NaN]", damage=damage))
+        assert (said.items, said.store_response, said.body) == ((), False, b"[NaN]")
+        assert (said.rejected[0].raw, said.rejected[0].reason) == (b"[NaN]", "it is NaN")
 
 
 async def test_thousands_of_elements_do_not_hold_the_loop() -> None:

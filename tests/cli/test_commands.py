@@ -32,6 +32,7 @@ def run(*arguments: str, cwd: Path | None = None, **environment: str) -> subproc
     [
         (), ("serve",), ("demo",), ("check",), ("export",), ("load",),
         ("keys",), ("keys", "create"), ("keys", "list"), ("keys", "revoke"),
+        ("rejected",), ("rejected", "list"), ("rejected", "show"), ("rejected", "replay"), ("rejected", "drop"),
     ],
 )  # fmt: skip
 def test_help_explains_with_examples(command: tuple[str, ...]) -> None:

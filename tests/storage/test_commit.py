@@ -189,7 +189,7 @@ FROZEN = """
             claim = await storage.claims.claim("one")
             execute = writer.AsyncConnection.execute
 
-            async def finish(self, connection, stored, now):
+            async def finish(self, connection, stored, gone, now):
                 arguments = (writer._jsonb(writer.states(stored)), writer._jsonb([]), writer._jsonb([]),
                              writer._jsonb(writer.entries(stored)), now)
                 await connection.execute("SELECT finish_batch(%s, %s, %s, %s, %s)", arguments)

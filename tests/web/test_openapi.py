@@ -35,6 +35,7 @@ def unserved() -> Any:
         extractor=nobody,
         files=nobody,
         file_reader=nobody,
+        rejected=nobody,
         publisher=nobody,
         postbox=nobody,
         version="1.2.3",
@@ -125,7 +126,7 @@ def test_nothing_is_answered_that_is_not_described(described: dict[str, Any], cl
     for place, operation in operations(strict):
         method, _, path = place.partition(" ")
         if method == "GET" and "application/json" in operation["responses"]["200"]["content"]:
-            path = path.format(connector_id="binance_24hr", symbol="BTC", file_id=1, key_id=1)
+            path = path.format(connector_id="binance_24hr", symbol="BTC", file_id=1, key_id=1, rejected_id=1)
             answer = client.get(path)
             if answer.status_code in {401, 404}:
                 continue  # keys need one to be seen; nothing of that kind in a demo

@@ -2,6 +2,7 @@
 
 from .connectors import Connector, ConnectorsAnswer, ConnectorStatus, ExtractAnswer, ExtractBody
 from .files import BadRow, BadRows, Column, FileAnswer, FileDataAnswer, FileListed, FileRow, FilesAnswer, ProcessAnswer
+from .rejected import BacklogDropped, BacklogReplayed, RejectedAnswer, RejectedPageAnswer, ReplayedAnswer
 from .rows import ItemsAnswer, ResponsesAnswer
 from .service import (
     Actor,
@@ -24,6 +25,8 @@ from .service import (
 __all__ = [
     "Actor",
     "Alive",
+    "BacklogDropped",
+    "BacklogReplayed",
     "BadRow",
     "BadRows",
     "ChannelFill",
@@ -46,6 +49,9 @@ __all__ = [
     "NotReady",
     "ProcessAnswer",
     "Ready",
+    "RejectedAnswer",
+    "RejectedPageAnswer",
+    "ReplayedAnswer",
     "ResponsesAnswer",
     "Root",
     "SessionAnswer",

@@ -1,0 +1,56 @@
+"""How long the loader asks storage before it takes no for an answer."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+import trio
+
+from ..errors import StorageUnavailable
+
+log = structlog.get_logger("loader")
+
+T = TypeVar("T")
+
+# Where the database says no, and where it says nothing, which may only mean that it is slow.
+PATIENCE_SECONDS = 1.0
+SILENCE_SECONDS = 5.0
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 2.0
+
+
+class Patience:
+    """Asks again and again. ``last_error`` is why storage did not answer, None while it does."""
+
+    def __init__(self) -> None:
+        self.last_error: str | None = None
+
+    async def ask(self, question: Callable[[], Awaitable[T]], *, for_ever: bool) -> T:
+        """What storage answers, as soon as it does. Raises StorageUnavailable when it does not, unless ``for_ever``."""
+        started, pause, reason = trio.current_time(), _FIRST_PAUSE_SECONDS, f"it said nothing for {SILENCE_SECONDS:g} s"
+        with trio.CancelScope(deadline=math.inf if for_ever else started + SILENCE_SECONDS) as trying:
+            while True:
+                try:
+                    answer = await question()
+                except StorageUnavailable as error:
+                    reason = str(error)
+                    self._lost(reason)
+                else:
+                    if self.last_error is not None:
+                        log.info("loader.storage_found")
+                    self.last_error = None
+                    return answer
+                if not for_ever:
+                    trying.deadline = min(trying.deadline, started + PATIENCE_SECONDS)
+                await trio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - spreads retries, keeps no secret
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        self._lost(reason)
+        raise StorageUnavailable(reason)
+
+    def _lost(self, reason: str) -> None:
+        if self.last_error is None:
+            log.warning("loader.storage_lost", error=reason)
+        self.last_error = reason
