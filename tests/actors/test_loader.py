@@ -9,7 +9,7 @@ import trio
 
 from etl_actors.actors.loader import CommitTimer, Loader
 from etl_actors.errors import EpochLost, ReplaysLost, StorageRefused, StorageUnavailable
-from etl_actors.messages import Batch, Event, Loaded, Transformed, Unstored
+from etl_actors.messages import UNOWNED, Batch, Event, Loaded, Transformed, Unstored
 
 from .parts import RECEIVED, transformed
 
@@ -172,6 +172,28 @@ async def test_a_connector_that_was_taken_over_leaves_the_batch(autojump_clock: 
     (said,) = await load(writer, [transformed("kept"), transformed("lost"), transformed("kept")], lost=lost)
     assert [event.connector_id for event in said.events] == ["kept", "kept"]
     assert lost == {"lost"}
+
+
+async def test_what_a_caller_asked_of_a_connector_that_was_taken_over_is_stored(autojump_clock: Any) -> None:
+    """Nobody owns it; and the actor is told the epoch it read under."""
+    asked = transformed("lost", epoch=UNOWNED)
+
+    def fence(batch: Batch) -> None:
+        if any(part.connector_id == "lost" and part.epoch != UNOWNED for part in batch.parts):
+            raise EpochLost(frozenset({"lost"}))
+
+    told: dict[str, int] = {}
+    writer = Memory(fence)
+    loader = Loader(writer, max_batch_rows=1_000, max_batch_age_seconds=0.1, on_epoch_lost=told.update)
+    send, receive = trio.open_memory_channel[Transformed](10)
+    loaded_send, loaded_receive = trio.open_memory_channel[Loaded](10)
+    for part in (transformed("lost"), asked):
+        send.send_nowait(part)
+    await send.aclose()
+    async with loaded_receive:
+        await loader.run(receive, loaded_send)
+    assert [part.extraction_id for batch in writer.batches for part in batch.parts] == [asked.extraction_id]
+    assert told == {"lost": 1}
 
 
 async def test_one_extraction_that_cannot_be_stored_costs_only_itself(autojump_clock: Any) -> None:
