@@ -6,7 +6,7 @@ its parts must not be stored twice.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Collection, Container
 from uuid import UUID, uuid5
 
 from msgspec.structs import replace
@@ -40,6 +40,13 @@ def outliving(batch: Batch, connector_ids: Container[str]) -> Batch:
             for part in batch.parts
         ),
     )
+
+
+def read_by(batch: Batch, connector_ids: Collection[str]) -> dict[UUID, Transformed]:
+    """The parts that these connectors read themselves; what a caller asked for under their names is not theirs."""
+    return {
+        part.extraction_id: part for part in batch.parts if part.connector_id in connector_ids and part.epoch != UNOWNED
+    }
 
 
 def without(batch: Batch, extraction_ids: Container[UUID]) -> list[Batch]:

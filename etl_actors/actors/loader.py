@@ -26,7 +26,7 @@ from msgspec.structs import replace
 from ..errors import EpochLost, ReplaysLost, StorageRefused, StorageUnavailable
 from ..messages import UNOWNED, Batch, Event, Loaded, Transformed, Unstored
 from .batch import BatchBuilder
-from .batch_remains import halves, made_of, outliving, without
+from .batch_remains import halves, made_of, outliving, read_by, without
 from .loader_backlog import Backlog
 from .loader_patience import Patience
 from .refusing import rejected_whole, without_items
@@ -258,13 +258,11 @@ class Loader:
         What is read now, he reads too; what ``waited`` on disk outlives its epoch.
         """
         log.warning("loader.epoch_lost", connectors=sorted(connector_ids), waited=waited)
-        self._on_epoch_lost(
-            {part.connector_id: part.epoch for part in batch.parts if part.connector_id in connector_ids}
-        )
+        lost = read_by(batch, connector_ids).values()
+        self._on_epoch_lost({part.connector_id: part.epoch for part in lost})
         if waited:
             batch = outliving(batch, connector_ids)
-        lost = [part for part in batch.parts if part.connector_id in connector_ids and part.epoch != UNOWNED]
-        return self._without(batch, {part.extraction_id for part in lost})
+        return self._without(batch, read_by(batch, connector_ids))
 
     def _without(self, batch: Batch, extraction_ids: Container[UUID]) -> list[Batch]:
         self._settle(part for part in batch.parts if part.extraction_id in extraction_ids)
