@@ -64,8 +64,12 @@ class LoaderStatus(Struct, kw_only=True):
     batches: Count
     rows: Count
     refused: Count
+    spooled: Annotated[
+        int, Meta(ge=0, description="How many batches were put on disk, since they could not be stored.")
+    ]
+    waits: Annotated[bool, Meta(description="Whether any of them waits; what comes gets in line behind it.")]
     head: Annotated[int, Meta(description="The newest offset of the stream.")]
-    waiting_seconds: float
+    waiting_seconds: Annotated[float, Meta(description="For how long a batch was neither stored nor put on disk.")]
     last_error: str | None
 
 
@@ -81,6 +85,18 @@ class SubscriberStatus(Struct, kw_only=True):
     waiting_bytes: Count
     fullest_bytes: Annotated[int, Meta(ge=0, description="What waits for the subscriber for whom most does.")]
     recent_bytes: Annotated[int, Meta(ge=0, description="What is kept for those who come back after a moment.")]
+
+
+class SpoolStatus(Struct, kw_only=True):
+    """What waits on disk for the database."""
+
+    batches: Count
+    rows: Count
+    bytes: Annotated[int, Meta(ge=0, description="What it takes on disk.")]
+    max_bytes: Annotated[int, Meta(ge=0, description="What it may take.")]
+    oldest_seconds: Annotated[float | None, Meta(description="The age of the oldest batch that waits.")]
+    damaged: Annotated[int, Meta(ge=0, description="How many batches were lost to damage on disk.")]
+    full: Annotated[bool, Meta(description="Whether it takes nothing more.")]
 
 
 class SymbolStatus(Struct, kw_only=True):
@@ -106,7 +122,7 @@ class Status(Struct, kw_only=True):
     channels: dict[str, ChannelFill]
     loader: LoaderStatus
     database: Annotated[dict[str, Any], Meta(description="Which database it is, its connections and its retention.")]
-    spool: Annotated[dict[str, Any] | None, Meta(description="What waits on disk while the database is away.")]
+    spool: SpoolStatus
     subscribers: SubscriberStatus
     symbols: dict[str, SymbolStatus]
 
