@@ -16,7 +16,7 @@ import structlog
 import trio
 from msgspec import Struct
 
-from .errors import EtlActorsError
+from .errors import Ended, EtlActorsError
 
 log = structlog.get_logger("supervisor")
 
@@ -106,6 +106,11 @@ class Supervised:
         return self._draw(0.0, longest)
 
     def _note(self, error: Exception) -> None:
-        self._last_error = f"{type(error).__name__}: {error}"
         self._last_error_at = datetime.now(UTC)
+        if isinstance(error, Ended):
+            # Nothing of ours is wrong, so there is no place in our code to tell of.
+            self._last_error = str(error)
+            log.error("actor.ended", actor=self.name, error=self._last_error)
+            return
+        self._last_error = f"{type(error).__name__}: {error}"
         log.error("actor.crashed", actor=self.name, error=self._last_error, exc_info=error)

@@ -34,7 +34,8 @@ _SAID = {
     "Read-only file system": errno.EROFS,
     "File name too long": errno.ENAMETOOLONG,
 }
-_TELLING = ("FATAL:", "PANIC:", "error:", "ERROR:")
+# An ERROR is a statement's, and of no server's death.
+_TELLING = ("FATAL:", "PANIC:", "error:")
 
 
 @contextmanager
@@ -56,3 +57,13 @@ def complaint(what: str, output: str, folder: Path) -> EtlActorsError:
     telling = [line for line in lines if any(mark in line for mark in _TELLING)]
     said = (telling or lines or ["it said nothing"])[-1]
     return ServiceFailed(f"{what}: {said}")
+
+
+def dying_words(output: str, pid: int) -> str:
+    """Of what a server said, that which tells of its death: a panic, else the last that its postmaster ``pid`` said.
+
+    What the others say is about their clients, and whatever happens the very last line is that it is shut down.
+    """
+    lines = [line for line in output.splitlines() if "database system is shut down" not in line]
+    panics = [line for line in lines if "PANIC:" in line]
+    return "\n".join(panics or [line for line in lines if f"[{pid}]" in line] or lines)
