@@ -6,7 +6,7 @@ here with what the connector says: an answer that arrives but cannot be mapped m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -40,6 +40,14 @@ class Watch(Protocol):
     def trouble(self) -> str | None: ...
 
 
+class Database(Protocol):
+    """How the database is, as far as that is ours to know; ``trouble`` says why it is away, in words for everybody."""
+
+    @property
+    def trouble(self) -> str | None: ...
+    def statistics(self) -> dict[str, Any]: ...
+
+
 class StatusBoard:
     """Answers the status routes from the statistics of the actors."""
 
@@ -54,7 +62,7 @@ class StatusBoard:
         janitor: Janitor,
         surveyors: tuple[Surveyor, ...],
         watch: Watch,
-        database: Callable[[], dict[str, Any]],
+        database: Database,
         version: str,
     ) -> None:
         self._roster = roster
@@ -72,6 +80,8 @@ class StatusBoard:
 
     def overview(self) -> dict[str, Any]:
         """``GET /api/status``."""
+        database = self._database.statistics()
+        trouble = self._watch.trouble or self._loader.statistics().last_error
         by_state: dict[str, list[str]] = {state: [] for state in STATES}
         for connector_id, entry in self._roster.entries.items():
             by_state[self._state(entry)].append(connector_id)
@@ -85,9 +95,9 @@ class StatusBoard:
             "actors": msgspec.to_builtins(self._pipeline.actors()),
             "channels": self._pipeline.channel_fill(),
             "loader": msgspec.to_builtins(self._loader.statistics()),
-            "database": self._database()
+            "database": database
             | {
-                "last_error": self._watch.trouble or self._loader.statistics().last_error,
+                "last_error": trouble or database.get("last_error"),
                 "retention": msgspec.to_builtins(self._janitor.statistics()),
             },
             "spool": None,
@@ -131,7 +141,9 @@ class StatusBoard:
         Everybody may read these, so they say what and not more; ``overview`` has the errors themselves.
         """
         reasons = []
-        if self._loader.statistics().last_error is not None or self._watch.trouble is not None:
+        if self._database.trouble is not None:
+            reasons.append(self._database.trouble)
+        elif self._loader.statistics().last_error is not None or self._watch.trouble is not None:
             reasons.append("the database does not answer")
         reasons.extend(
             f"{actor.name} is {actor.state}"

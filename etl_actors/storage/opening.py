@@ -32,6 +32,7 @@ from .migrations import migrate, taking_turns
 from .partitions import PartitionBook, choose_width
 from .pool import Pool, open_pool
 from .reader import Reader
+from .refusals import never_works
 from .retention import Retention
 from .takeover.copying import copy_original
 from .takeover.renaming import set_original_aside
@@ -104,7 +105,8 @@ async def open_storage(
 ) -> AsyncIterator[Storage]:
     """Everything that stores and reads, for as long as the block lasts.
 
-    Raises :class:`UsageError` (the url or the data folder is wrong) or :class:`ServiceFailed`, each one sentence.
+    Raises :class:`UsageError` (the url or the data folder is wrong), :class:`ServiceFailed` (it cannot work as it is)
+    or, for a database of the user's own, :class:`StorageUnavailable` (it does not answer yet), each one sentence.
     """
     async with AsyncExitStack() as stack:
         embedded = None
@@ -138,8 +140,10 @@ async def open_storage(
                 )
                 await _make_partitions(writers, book)
         except StorageUnavailable as error:
-            which = "the database of DATABASE_URL ([database] url)" if database.url else "the embedded PostgreSQL"
-            raise ServiceFailed(f"cannot use {which}: {one_line(error)}") from error
+            if embedded is not None:
+                raise ServiceFailed(f"cannot use the embedded PostgreSQL: {one_line(error)}") from error
+            text = f"cannot use the database of DATABASE_URL ([database] url): {one_line(error)}"
+            raise (ServiceFailed if never_works(one_line(error)) else StorageUnavailable)(text) from error
         except psycopg.Error as error:
             raise ServiceFailed(f"the database cannot be used: {one_line(error)}") from error
         yield Storage(
@@ -157,6 +161,12 @@ async def open_storage(
             embedded=embedded,
             version=version,
         )
+
+
+def check_address(database: Database) -> None:
+    """Raises :class:`UsageError` for a url that is none; nothing is connected to."""
+    if database.url:
+        parse_address(database.url.reveal())
 
 
 def parse_address(url: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from quart import Response
 from quart_trio import QuartTrio
 
 from .access import AccessPolicy, install_gate
+from .access.gate import Gate
 from .access.lasting import Lasting
 from .access.sockets import hold_sockets_to_keys
 from .assets import asset_response
@@ -48,20 +49,8 @@ def create_app(
     access: AccessPolicy,
 ) -> QuartTrio:
     """The application, ready to be served."""
-    app = QuartTrio("etl_actors", static_folder=None)
-    app.url_map.strict_slashes = False
-    # Otherwise an id with slashes would be answered with a redirection to a path without them.
-    app.url_map.merge_slashes = False
-    app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
-    # An answer lasts as long as its client reads; what is stuck is ended by the kernel (see listener.py).
-    app.config["RESPONSE_TIMEOUT"] = None
-    install_flow_control(app)
-    install_problem_handlers(app)
-    # First the origin of a page, since a preflight brings no key; then who asks.
-    install_origin_checks(app, access.cors_origins)
-    gate = install_gate(app, access)
+    app, gate = bare_app(max_body_bytes, access)
     lasting = Lasting(access.doorkeeper, gate.sessions)
-    install_secure_headers(app)
     app.register_blueprint(health_routes(statuses, version))
     app.register_blueprint(connector_routes(statuses, roster))
     app.register_blueprint(extract_routes(extractor))
@@ -82,3 +71,21 @@ def create_app(
 
     hold_sockets_to_keys(app, lasting)
     return app
+
+
+def bare_app(max_body_bytes: int, access: AccessPolicy) -> tuple[QuartTrio, Gate]:
+    """An application without routes, and the gate before it: what holds for every answer, whatever it is about."""
+    app = QuartTrio("etl_actors", static_folder=None)
+    app.url_map.strict_slashes = False
+    # Otherwise an id with slashes would be answered with a redirection to a path without them.
+    app.url_map.merge_slashes = False
+    app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
+    # An answer lasts as long as its client reads; what is stuck is ended by the kernel (see listener.py).
+    app.config["RESPONSE_TIMEOUT"] = None
+    install_flow_control(app)
+    install_problem_handlers(app)
+    # First the origin of a page, since a preflight brings no key; then who asks.
+    install_origin_checks(app, access.cors_origins)
+    gate = install_gate(app, access)
+    install_secure_headers(app)
+    return app, gate

@@ -155,7 +155,7 @@ STATUS: dict[str, Any] = {
     ],
     "channels": {"extracted": {"waiting": 0, "capacity": 8}},
     "loader": {"batches": 13, "rows": 9863, "refused": 0, "head": 14, "waiting_seconds": 0.0, "last_error": None},
-    "database": {"kind": "embedded", "version": "PostgreSQL 18.4", "last_error": None},
+    "database": {"kind": "embedded", "version": "PostgreSQL 18.4", "restarts": 0, "last_error": None},
     "spool": None,
     "subscribers": {
         "subscribers": 1,

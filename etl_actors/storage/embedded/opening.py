@@ -100,6 +100,12 @@ async def open_embedded(
         yield EmbeddedPostgres(_conninfo(socket_folder), succession, home)
 
 
+def make_data_folder(data_dir: Path) -> None:
+    """Make the folder unless it is there, so that its server could live in it. Raises ``UsageError``; blocking."""
+    with mendable(data_dir):
+        _opened(data_dir)
+
+
 def running_conninfo(data_dir: Path) -> str | None:
     """What leads to the server that a service runs in ``data_dir``, or None when nothing was ever kept there.
 
