@@ -117,7 +117,6 @@ async def open_storage(
                 open_embedded(data_dir, max_connections=database.max_connections + 10, progress=progress)
             )
             conninfo = conninfo_to_dict(embedded.conninfo)
-        progress("preparing the database")
         try:
             with translated():
                 version = await _prepare(conninfo, connectors, progress)
@@ -192,6 +191,7 @@ async def _prepare(
 ) -> str:
     parameters = {"connect_timeout": 10, **_WATCHFUL, **conninfo}
     async with await Connection[Any].connect("", autocommit=True, **parameters) as connection:
+        progress("preparing the database")
         await prepare_schema(connection, progress)
         await register_connectors(connection, connectors)
         number = connection.info.server_version

@@ -17,7 +17,7 @@ from .data import data_routes
 from .extract import extract_routes
 from .files import file_routes
 from .flow import install_flow_control
-from .health import health_routes
+from .health import health_routes, status_routes
 from .keys import key_routes
 from .live import live_routes
 from .openapi.documented import hidden
@@ -52,6 +52,7 @@ def create_app(
     app, gate = bare_app(max_body_bytes, access)
     lasting = Lasting(access.doorkeeper, gate.sessions)
     app.register_blueprint(health_routes(statuses, version))
+    app.register_blueprint(status_routes(statuses))
     app.register_blueprint(connector_routes(statuses, roster))
     app.register_blueprint(extract_routes(extractor))
     app.register_blueprint(upload_routes(files))

@@ -7,12 +7,13 @@ beyond the routes that are open to everybody.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from quart import Blueprint, request, websocket
 from quart_trio import QuartTrio
 
 from .access import AccessPolicy
+from .access.rules import KEYS_RULE, SESSION_RULE
 from .app import bare_app
 from .health import health_routes
 from .problems import RETRY_AFTER_SECONDS, Problem
@@ -21,7 +22,7 @@ ALIVE = frozenset({"/", "/healthz", "/readyz"})
 
 
 class Absent:
-    """Stands for the status of a service that is not there yet; only readiness is ever asked of it."""
+    """The readiness of a service that is not there yet."""
 
     def __init__(self, reason: Callable[[], str]) -> None:
         self._reason = reason
@@ -33,20 +34,6 @@ class Absent:
     def stale(self) -> list[str]:
         """Nobody polls yet."""
         return []
-
-    def connectors(self) -> list[dict[str, Any]]:
-        """None that is known."""
-        return []
-
-    def connector(self, connector_id: str) -> None:
-        """See ``connectors``."""
-
-    def connector_status(self, connector_id: str) -> None:
-        """See ``connectors``."""
-
-    def overview(self) -> dict[str, Any]:
-        """Of nothing."""
-        return {}
 
 
 def create_waiting_room(
@@ -80,9 +67,9 @@ def _known_doors() -> Blueprint:
 
     routes.add_url_rule("/dashboard", "dashboard", _nobody_comes_here)
     routes.add_url_rule("/dashboard/<path:name>", "asset", _nobody_comes_here)
-    routes.add_url_rule("/api/session", "session", _nobody_comes_here, methods=["POST", "DELETE"])
-    routes.add_url_rule("/api/keys", "keys", _nobody_comes_here, methods=["GET", "POST"])
-    routes.add_url_rule("/api/keys/<path:rest>", "key", _nobody_comes_here, methods=["GET", "DELETE"])
+    routes.add_url_rule(SESSION_RULE, "session", _nobody_comes_here, methods=["POST", "DELETE"])
+    routes.add_url_rule(KEYS_RULE, "keys", _nobody_comes_here, methods=["GET", "POST"])
+    routes.add_url_rule(f"{KEYS_RULE}/<path:rest>", "key", _nobody_comes_here, methods=["GET", "DELETE"])
     return routes
 
 

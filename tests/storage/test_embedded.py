@@ -464,6 +464,7 @@ def test_what_clients_did_is_not_what_a_server_died_of() -> None:
     own = "1 [7] LOG:  starting\n1 [7] LOG:  received immediate shutdown request\n"
     clients = "1 [9] FATAL:  terminating connection due to idle-in-transaction timeout\n"
     last = "1 [7] LOG:  database system is shut down\n"
-    assert dying_words(own + clients + last, 7).splitlines()[-1].endswith("received immediate shutdown request")
+    said = str(complaint("it ended", dying_words(own + clients + last, 7), Path("/x")))
+    assert said == "it ended: 1 [7] LOG:  received immediate shutdown request"
     panic = "1 [8] PANIC:  could not write to file: No space left on device\n"
     assert "no space left" in str(complaint("it ended", dying_words(own + panic + last, 7), Path("/x")))
