@@ -35,10 +35,18 @@ class Patience:
         self._draw = draw
         self._told: dict[str, float] = {}
         self._waiting = False
+        self._reached = False
+
+    def note_step(self, step: str) -> None:
+        """What was waited for is there, and this is being done with it now."""
+        self._reached = True
+        self._progress(step)
 
     def reason(self) -> str:
         """What is waited for, in words for everybody."""
-        return "the database does not answer, and is waited for" if self._waiting else "the service is starting"
+        if self._waiting and not self._reached:
+            return "the database does not answer, and is waited for"
+        return "the service is starting"
 
     @asynccontextmanager
     async def opened(self, opening: Callable[[], AbstractAsyncContextManager[T]]) -> AsyncIterator[T]:
@@ -60,11 +68,11 @@ class Patience:
             await trio.sleep(self._draw(0.0, min(FIRST_PAUSE_SECONDS * 2.0 ** min(tries, 30), LONGEST_PAUSE_SECONDS)))
 
     def _tell(self, reason: str, tries: int) -> None:
-        if not self._waiting:
-            self._progress("waiting for the database")
-        self._waiting = True
         now = trio.current_time()
         self._told = {text: at for text, at in self._told.items() if now - at < TOLD_AGAIN_SECONDS}
         if reason not in self._told:
             self._told[reason] = now
             log.warning("service.database_awaited", reason=reason, tries=tries)
+        if not self._waiting:
+            self._progress("waiting for the database")
+        self._waiting, self._reached = True, False

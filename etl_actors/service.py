@@ -33,7 +33,7 @@ from .settings import Configuration, ServiceSettings
 from .sources.exchange import open_client, open_guarded_client
 from .status import StatusBoard, Watch
 from .stopping import Stopping
-from .storage.opening import check_address
+from .storage.address import check_address
 from .supervisor import OURS, Supervised
 from .vault.doors import given_first_key
 from .web.app import create_app
@@ -111,7 +111,12 @@ async def serve(
             await nursery.start(web.run)
             await nursery.start(stopping.run)
             opening = partial(
-                open_ground, configuration, doors, data_dir=data_dir, environment=environment, progress=step
+                open_ground,
+                configuration,
+                doors,
+                data_dir=data_dir,
+                environment=environment,
+                progress=patience.note_step,
             )
             with stopping.start:
                 async with (

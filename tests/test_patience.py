@@ -80,3 +80,27 @@ async def test_what_happens_later_is_no_reason_to_open_again(autojump_clock: Any
         async with Patience(silent).opened(absent):
             raise StorageUnavailable("gone")
     assert len(absent.tried) == 1
+
+
+async def test_a_database_that_is_being_prepared_is_not_waited_for(autojump_clock: Any) -> None:
+    """A takeover may last for hours, and is no reason to look for a server that is away."""
+    patience = Patience(silent)
+
+    @asynccontextmanager
+    async def prepared() -> AsyncIterator[None]:
+        patience.note_step("preparing the database")
+        said.append(patience.reason())
+        yield
+
+    absent, said = Absent(until=3), []
+
+    @asynccontextmanager
+    async def opening() -> AsyncIterator[None]:
+        said.append(patience.reason())
+        async with absent(), prepared():
+            yield
+
+    async with patience.opened(opening):
+        pass
+    assert said[0] == said[-1] == "the service is starting"
+    assert set(said[1:-1]) == {"the database does not answer, and is waited for"}

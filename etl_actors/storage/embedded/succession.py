@@ -15,6 +15,7 @@ import structlog
 from ...errors import Ended, EtlActorsError
 from .account import Account
 from .binaries import Binaries
+from .complaints import mendable
 from .home import Home, empty_socket_folder
 from .leftover import wait_old_server_gone
 from .server import Server, open_server
@@ -43,7 +44,8 @@ class Succession:
         """Start one and wait until it takes connections. Raises ``UsageError`` or ``ServiceFailed``."""
         await self.aclose()
         await wait_old_server_gone(self._home.cluster, progress)
-        empty_socket_folder(self._home)
+        with mendable(self._home.folder):
+            empty_socket_folder(self._home)
         opening = open_server(self._binaries, self._home, self._account, self._settings)
         server = await self._running.enter_async_context(opening)
         await server.wait_ready(progress)
