@@ -15,6 +15,8 @@ The rooms, from the top down; imports point down only, and the wings do not know
 
 - ``cli``: the commands; ``demonstration``: the service against the sandbox
 - ``service``: opens storage, starts web, runs the pipeline, listens for signals
+- ``opening``: what the service stands on; ``patience``: waits until the database is there; ``revival``: starts the
+  embedded one again; ``stopping``: what signals do
 - ``doors``: joins what guards the service: keys, and who must show one
 - ``reporting``: joins who tells how everything is
 - ``assembly``: makes every actor of a configuration and joins them; ``status``: how all of them are, ``metrics``: the

@@ -2,6 +2,7 @@
 
 ``UsageError`` and its children: the person who started the command can mend it; one sentence on stderr, exit 2.
 ``ServiceFailed``: nobody can mend it from here; one sentence, exit 1.
+``Ended``: what runs beside us died; start it again, a few times.
 ``RequestFailed``, ``FileNotWritten``: a command or a class that talks to a running service did not get what it wanted.
 ``StorageUnavailable``: wait and try again; nothing is wrong with the data.
 ``SpoolFull``, ``SpoolUnavailable``: no batch can be kept on disk now; hold on to it, and read nothing more meanwhile.
@@ -44,6 +45,10 @@ class DataFolderInUse(UsageError):
 
 class ServiceFailed(EtlActorsError):
     """The service cannot go on. Exit code 1, with the text of this error as its one sentence."""
+
+
+class Ended(EtlActorsError):
+    """Something outside of this process that belongs to us has ended by itself; the text is what it said last."""
 
 
 class RequestFailed(EtlActorsError):

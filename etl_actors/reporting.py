@@ -14,7 +14,7 @@ from .files.folder import free_bytes
 from .metrics import Exposition, Sources, Timings
 from .settings import ServiceSettings
 from .spool import Spool
-from .status import StatusBoard, Watch
+from .status import Database, StatusBoard, Watch
 from .storage.opening import Storage
 
 
@@ -28,6 +28,7 @@ class Reports(Struct, frozen=True):
 def open_reports(
     settings: ServiceSettings,
     storage: Storage,
+    database: Database,
     spool: Spool,
     assembly: Assembly,
     files: FileDesk,
@@ -46,7 +47,7 @@ def open_reports(
         janitor=assembly.janitor,
         surveyors=assembly.surveyors,
         watch=watch,
-        database=storage.statistics,
+        database=database,
         spool=spool.statistics,
         version=__version__,
     )

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
-from weakref import WeakValueDictionary
 
 import structlog
 import trio
@@ -29,6 +28,7 @@ from .factory import ActorFactory
 from .roster_entry import Definition, Entry, kept_entry
 from .roster_keeping import Keeper, untorn
 from .roster_request import checked, requested, with_places_as_said
+from .roster_turns import Turns
 from .settings import ConnectorSettings
 from .settings.original_names import draft_names
 from .transforms.mapping import Mapping as ItemMapping
@@ -57,7 +57,7 @@ class Roster:
         self._refuse_target = refuse_target
         self._forget = forget
         self._drain_seconds = drain_seconds
-        self._locks: WeakValueDictionary[str, trio.Lock] = WeakValueDictionary()
+        self._turns = Turns()
 
     @property
     def entries(self) -> Mapping[str, Entry]:
@@ -85,7 +85,7 @@ class Roster:
         self._refuse_taken(draft_names(document)[0].get("connector_id"))
         settings, mapping = await self._checked(document, None)
         connector_id = settings.connector_id
-        async with self._lock(connector_id):
+        async with self._turns.of(connector_id):
             await self._catch_up(connector_id)
             self._refuse_taken(connector_id)
             with untorn():
@@ -99,7 +99,7 @@ class Roster:
 
         Raises what :meth:`create` does, ConnectorGone, ConnectorFromFile, VersionPassed and NotDrained.
         """
-        async with self._lock(connector_id):
+        async with self._turns.of(connector_id):
             entry = await self._changeable(connector_id, etags)
             settings, mapping = await self._checked(document, entry)
             if settings == entry.settings and entry.trouble is None:
@@ -116,7 +116,7 @@ class Roster:
 
     async def delete(self, connector_id: str, *, etags: Collection[str] | None) -> None:
         """No more of it, once what it read is stored. ConnectorGone, ConnectorFromFile, VersionPassed, NotDrained."""
-        async with self._lock(connector_id):
+        async with self._turns.of(connector_id):
             entry = await self._changeable(connector_id, etags)
             if entry.actor is not None:
                 entry.actor.part_nowait("it is deleted")
@@ -124,9 +124,6 @@ class Roster:
                 await self._keeper.delete(connector_id, version=entry.version)
                 self._drop(connector_id)
         log.info("connector.deleted", connector_id=connector_id)
-
-    def _lock(self, connector_id: str) -> trio.Lock:
-        return self._locks.setdefault(connector_id, trio.Lock())
 
     def _refuse_taken(self, connector_id: Any) -> None:
         if isinstance(connector_id, str) and connector_id in self._entries:

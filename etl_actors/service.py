@@ -1,13 +1,13 @@
 """The composition root: opens storage, starts web, runs the pipeline, listens for signals; closes in reverse.
 
-What is opened first is what must die last: storage ⊃ web ⊃ pipeline.
+What is opened first is what must die last: storage ⊃ web ⊃ pipeline. One part of web is there before storage: the port,
+and a waiting room behind it, for as long as the database is not there.
 """
 
 from __future__ import annotations
 
 import gc
 import os
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -16,33 +16,36 @@ from pathlib import Path
 import httpx
 import structlog
 import trio
+from quart_trio import QuartTrio
 
 from . import __version__
-from .assembly import Assembly, assemble, shipped_tables, use_stored_pairs
+from .assembly import assemble, shipped_tables, use_stored_pairs
 from .compiling import compile_expressions
-from .doors import open_doors
+from .doors import Doors, open_doors
 from .errors import EtlActorsError, ServiceFailed, SpoolFull, SpoolUnavailable
 from .factory import Clients
 from .files.desk import FileDesk
-from .keeping import open_kept
 from .metrics import Timings, watch_loop
+from .opening import open_ground
+from .patience import Patience
 from .progress import Progress, progress
 from .reporting import open_reports
+from .revival import Revival
 from .settings import Configuration, ServiceSettings
 from .sources.exchange import open_client, open_guarded_client
 from .spool import Spool, open_spool
-from .storage.opening import Storage, open_storage
+from .stopping import Stopping
+from .storage.address import check_address
 from .supervisor import OURS, Supervised
 from .tracing import open_tracing
 from .vault.doors import given_first_key
 from .web.app import create_app
-from .web.listener import abort_connections, address_of, open_listener, openable
-from .web.server import serve_app
+from .web.entrance import Entrance
+from .web.listener import address_of, open_listener, openable
+from .web.server import WebServer
+from .web.waiting_room import create_waiting_room
 
 log = structlog.get_logger("service")
-
-# What sockets that are still open get after the drain, before they are aborted.
-CLOSING_SECONDS = 2.0
 
 
 def run_until_stopped(main: Callable[[], Awaitable[None]]) -> None:
@@ -97,78 +100,117 @@ async def serve(
         log.warning("service.one_process", workers=settings.server.workers, running=1)
     if not configuration.connectors:
         log.warning("service.no_connectors")
-    # Wrong expressions and a taken port are told before anything is opened.
+    # What is wrong whatever the database says, and a taken port, are told before anything is opened.
+    check_address(settings.database)
     tables = shipped_tables(configuration)
     compiled = compile_expressions(configuration, tables)
     with open_listener(host, port, stuck_seconds=settings.live.stuck_seconds) as listener, progress() as step:
-        async with (
-            open_storage(
-                settings.database, settings.retention, configuration.connectors, data_dir=data_dir, progress=step
-            ) as storage,
-            open_client(settings.upstream, __version__) as trusted,
-            _open_guarded(settings) as guarded,
-            _open_spool(settings, data_dir) as spool,
-            open_tracing(timings := Timings(), __version__, environment) as traced,
-        ):
-            keys, kept = await open_kept(storage, configuration, data_dir, environment)
-            stored = await storage.reader.symbol_tables()
-            stream, head = await storage.reader.stream()
-            use_stored_pairs(tables, stored)
-            files = FileDesk(storage.files, data_dir, keep_days=settings.retention.files_days)
-            assembly = assemble(
+        address = address_of(listener)
+        doors = await open_doors(settings, first_key, host=host, data_dir=data_dir)
+        patience, stopping = Patience(step), Stopping(settings.server.drain_seconds)
+        entrance = Entrance(_waiting_room(settings, doors, patience))
+        web = WebServer(entrance, listener)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(web.run)
+            await nursery.start(stopping.run)
+            opening = partial(
+                open_ground,
                 configuration,
-                storage,
-                Clients(trusted, guarded),
-                keys,
-                tables=tables,
-                compiled=compiled,
-                stored_pairs=stored,
-                kept=kept,
-                stream=stream,
-                head=head,
-                files=files,
-                spool=spool,
-                timings=traced,
+                doors,
+                data_dir=data_dir,
+                environment=environment,
+                progress=patience.note_step,
             )
-            doors = await open_doors(settings, storage.keys, first_key, host=host, data_dir=data_dir)
-            reports = open_reports(
-                settings, storage, spool, assembly, files, doors.doorkeeper, timings, data_dir=data_dir
-            )
-            app = create_app(
-                reader=storage.reader,
-                statuses=reports.statuses,
-                metrics=reports.metrics,
-                roster=assembly.roster,
-                extractor=assembly.extractor,
-                publisher=assembly.broadcaster,
-                postbox=assembly.postbox,
-                files=files,
-                file_reader=storage.file_reader,
-                rejected=assembly.rejected,
-                version=__version__,
-                position_seconds=settings.live.position_seconds,
-                max_body_bytes=settings.server.max_body_bytes,
-                access=doors.policy,
-            )
-            _spare_the_collector()
-            address, port = address_of(listener), listener.getsockname()[1]
-            async with trio.open_nursery() as nursery:
-                drained, closed = trio.Event(), trio.Event()
-                serving = partial(serve_app, app, listener, shutdown=drained.wait, grace_seconds=CLOSING_SECONDS)
-                await nursery.start(_serve_web, serving, closed)
-                nursery.start_soon(Supervised("doorkeeper", OURS).run, doors.doorkeeper.run)
-                nursery.start_soon(watch_loop, timings.late)
-                await nursery.start(_stop_on_signal, assembly, settings.server.drain_seconds)
-                if storage.embedded is not None:
-                    nursery.start_soon(_fail_with_database, storage)
-                nursery.start_soon(_announce, step, address, data_dir, task_status)
-                await assembly.pipeline.run()
-                await _close_web(drained, closed, port)
-                nursery.cancel_scope.cancel()
-    if assembly.pipeline.drained:
+            with stopping.start:
+                async with (
+                    patience.opened(opening) as ground,
+                    open_client(settings.upstream, __version__) as trusted,
+                    _open_guarded(settings) as guarded,
+                    _open_spool(settings, data_dir) as spool,
+                    open_tracing(timings := Timings(), __version__, environment) as traced,
+                ):
+                    storage = ground.storage
+                    use_stored_pairs(tables, ground.stored_pairs)
+                    files = FileDesk(storage.files, data_dir, keep_days=settings.retention.files_days)
+                    assembly = assemble(
+                        configuration,
+                        storage,
+                        Clients(trusted, guarded),
+                        ground.keys,
+                        tables=tables,
+                        compiled=compiled,
+                        stored_pairs=ground.stored_pairs,
+                        kept=ground.kept,
+                        stream=ground.stream,
+                        head=ground.head,
+                        files=files,
+                        spool=spool,
+                        timings=traced,
+                    )
+                    revival = Revival(storage)
+                    reports = open_reports(
+                        settings,
+                        storage,
+                        revival,
+                        spool,
+                        assembly,
+                        files,
+                        ground.doorkeeper,
+                        timings,
+                        data_dir=data_dir,
+                    )
+                    app = create_app(
+                        reader=storage.reader,
+                        statuses=reports.statuses,
+                        metrics=reports.metrics,
+                        roster=assembly.roster,
+                        extractor=assembly.extractor,
+                        publisher=assembly.broadcaster,
+                        postbox=assembly.postbox,
+                        files=files,
+                        file_reader=storage.file_reader,
+                        rejected=assembly.rejected,
+                        version=__version__,
+                        position_seconds=settings.live.position_seconds,
+                        max_body_bytes=settings.server.max_body_bytes,
+                        access=doors.policy(ground.doorkeeper, storage.keys),
+                    )
+                    _spare_the_collector()
+                    stopping.drain(assembly.pipeline)
+                    async with _served(web, entrance, app), trio.open_nursery() as running:
+                        running.start_soon(Supervised("doorkeeper", OURS).run, ground.doorkeeper.run)
+                        running.start_soon(revival.run)
+                        running.start_soon(watch_loop, timings.late)
+                        running.start_soon(_announce, step, address, data_dir, task_status)
+                        await assembly.pipeline.run()
+                        running.cancel_scope.cancel()
+            nursery.cancel_scope.cancel()
+    if stopping.start.cancelled_caught:
+        log.info("service.stopped")
+    elif assembly.pipeline.drained:
         log.info("service.stopped", offset=assembly.loader.statistics().head)
     else:
         raise ServiceFailed(f"what was accepted could not be stored within {settings.server.drain_seconds:g} s")
+
+
+def _waiting_room(settings: ServiceSettings, doors: Doors, patience: Patience) -> QuartTrio:
+    return create_waiting_room(
+        patience.reason,
+        version=__version__,
+        max_body_bytes=settings.server.max_body_bytes,
+        access=doors.closed_policy(),
+    )
+
+
+@asynccontextmanager
+async def _served(web: WebServer, entrance: Entrance, app: QuartTrio) -> AsyncIterator[None]:
+    """``app`` is served for the length of the block, however it ends; storage must not be gone before its answers."""
+    with entrance.leading_to(app):
+        try:
+            yield
+        finally:
+            with trio.CancelScope(shield=True):
+                await web.aclose()
 
 
 def _open_guarded(settings: ServiceSettings) -> AbstractAsyncContextManager[httpx.AsyncClient]:
@@ -198,37 +240,3 @@ async def _announce(step: Progress, address: str, data_dir: Path, task_status: t
     folder = str(Path.cwd() / data_dir)
     log.info("service.ready", address=address, page=f"{openable(address)}/dashboard", data_dir=folder)
     task_status.started(address)
-
-
-async def _stop_on_signal(
-    assembly: Assembly, drain_seconds: float, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-) -> None:
-    """The first SIGTERM or Ctrl-C drains; a second one does not wait for it."""
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        task_status.started()
-        async for number in signals:
-            log.info("service.stopping", signal=signal.Signals(number).name, drain_seconds=drain_seconds)
-            assembly.pipeline.stop_nowait(drain_seconds)
-            drain_seconds = 0.0
-
-
-async def _fail_with_database(storage: Storage) -> None:
-    assert storage.embedded is not None
-    await storage.embedded.wait_died()
-    raise ServiceFailed("the embedded PostgreSQL ended by itself; its log in the data folder says why")
-
-
-async def _serve_web(
-    serving: Callable[..., Awaitable[None]], closed: trio.Event, task_status: trio.TaskStatus[None]
-) -> None:
-    await serving(task_status=task_status)
-    closed.set()
-
-
-async def _close_web(drained: trio.Event, closed: trio.Event, port: int) -> None:
-    """Let open answers and sockets end; abort those that do not."""
-    drained.set()
-    with trio.move_on_after(CLOSING_SECONDS + 0.5):
-        await closed.wait()
-    if not closed.is_set():
-        log.warning("service.connections_aborted", connections=abort_connections(port))

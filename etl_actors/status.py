@@ -41,6 +41,14 @@ class Watch(Protocol):
     def trouble(self) -> str | None: ...
 
 
+class Database(Protocol):
+    """How the database is, as far as that is ours to know; ``trouble`` says why it is away, in words for everybody."""
+
+    @property
+    def trouble(self) -> str | None: ...
+    def statistics(self) -> dict[str, Any]: ...
+
+
 class StatusBoard:
     """Answers the status routes from the statistics of the actors."""
 
@@ -55,7 +63,7 @@ class StatusBoard:
         janitor: Janitor,
         surveyors: tuple[Surveyor, ...],
         watch: Watch,
-        database: Callable[[], dict[str, Any]],
+        database: Database,
         spool: Callable[[], SpoolStatistics],
         version: str,
     ) -> None:
@@ -75,6 +83,8 @@ class StatusBoard:
 
     def overview(self) -> dict[str, Any]:
         """``GET /api/status``."""
+        database = self._database.statistics()
+        trouble = self._watch.trouble or self._loader.statistics().last_error
         by_state: dict[str, list[str]] = {state: [] for state in STATES}
         for connector_id, entry in self._roster.entries.items():
             by_state[self._state(entry)].append(connector_id)
@@ -88,9 +98,9 @@ class StatusBoard:
             "actors": msgspec.to_builtins(self._pipeline.actors()),
             "channels": self._pipeline.channel_fill(),
             "loader": msgspec.to_builtins(self._loader.statistics()),
-            "database": self._database()
+            "database": database
             | {
-                "last_error": self.database_trouble(),
+                "last_error": trouble or database.get("last_error"),
                 "retention": msgspec.to_builtins(self._janitor.statistics()),
             },
             "spool": msgspec.to_builtins(self._spool()),
@@ -134,7 +144,9 @@ class StatusBoard:
         Everybody may read these, so they say what and not more; ``overview`` has the errors themselves.
         """
         reasons = []
-        if self.database_trouble() is not None:
+        if self._database.trouble is not None:
+            reasons.append(self._database.trouble)
+        elif self.database_trouble() is not None:
             reasons.append("the database does not answer")
         reasons.extend(
             f"{actor.name} is {actor.state}"

@@ -16,7 +16,7 @@ import structlog
 import trio
 from msgspec import Struct
 
-from .errors import EtlActorsError
+from .errors import Ended, EtlActorsError
 
 log = structlog.get_logger("supervisor")
 
@@ -109,9 +109,14 @@ class Supervised:
         return self._draw(0.0, longest)
 
     def _note(self, error: Exception) -> None:
+        self._last_error_at = datetime.now(UTC)
+        if isinstance(error, Ended):
+            # Nothing of ours is wrong, so there is no place in our code to tell of.
+            self._last_error = str(error)
+            log.error("actor.ended", actor=self.name, error=self._last_error)
+            return
         first: BaseException = error
         while isinstance(first, BaseExceptionGroup):  # what a nursery makes of what happened in it
             first = first.exceptions[0]
         self._last_error = f"{type(first).__name__}: {first}"
-        self._last_error_at = datetime.now(UTC)
         log.error("actor.crashed", actor=self.name, error=self._last_error, exc_info=error)

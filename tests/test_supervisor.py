@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import structlog.testing
 import trio
 
+from etl_actors.errors import Ended
 from etl_actors.supervisor import GaveUp, Restarts, Supervised
 
 
@@ -75,3 +77,15 @@ async def test_cancelling_is_not_a_crash(autojump_clock: Any) -> None:
         await supervised.run(trio.sleep_forever)
     assert scope.cancelled_caught
     assert supervised.statistics().restarts == 0
+
+
+async def test_what_ended_outside_is_told_in_its_own_words(autojump_clock: Any) -> None:
+    """It is no crash of ours: no traceback, and nothing of a Python class in the sentence."""
+
+    async def end() -> None:
+        raise Ended("it ended by SIGKILL")
+
+    supervised = Supervised("the server", Restarts(intensity=1))
+    with structlog.testing.capture_logs() as said, pytest.raises(GaveUp, match=r"30 s: it ended by SIGKILL$"):
+        await supervised.run(end)
+    assert [(one["event"], "exc_info" in one) for one in said] == [("actor.ended", False)] * 2

@@ -24,11 +24,11 @@ def check(config: Path) -> None:
     from ..budget import Budget, budget  # --help need not wait for all of it
     from ..compiling import read_sound_configuration
     from ..doors import keys_required
-    from ..storage.opening import parse_address
+    from ..storage.address import check_address
 
     configuration = read_sound_configuration(config, os.environ)
     service = configuration.service
-    parse_address(service.database.url.reveal())
+    check_address(service.database)
     if "*" in service.server.cors_origins and not keys_required(service, service.server.host):
         click.secho("[server] cors_origins: '*' counts only where keys are asked for; name the pages", fg="yellow")
     enabled = sum(one.enabled for one in configuration.connectors)

@@ -20,6 +20,7 @@ from ..errors import EtlActorsError, ServiceFailed, StorageUnavailable, UsageErr
 from ..settings import ConnectorSettings
 from ..settings.service import Database
 from ..settings.service import Retention as RetentionSettings
+from .address import parse_address
 from .claims import ClaimBook, register_connectors
 from .definitions import DefinitionBook
 from .driver import Connection
@@ -32,6 +33,7 @@ from .migrations import migrate, taking_turns
 from .partitions import PartitionBook, choose_width
 from .pool import Pool, open_pool
 from .reader import Reader
+from .refusals import never_works
 from .rejected import RejectedBook
 from .retention import Retention
 from .takeover.copying import copy_original
@@ -108,7 +110,8 @@ async def open_storage(
 ) -> AsyncIterator[Storage]:
     """Everything that stores and reads, for as long as the block lasts.
 
-    Raises :class:`UsageError` (the url or the data folder is wrong) or :class:`ServiceFailed`, each one sentence.
+    Raises :class:`UsageError` (the url or the data folder is wrong), :class:`ServiceFailed` (it cannot work as it is)
+    or, for a database of the user's own, :class:`StorageUnavailable` (it does not answer yet), each one sentence.
     """
     async with AsyncExitStack() as stack:
         embedded = None
@@ -119,7 +122,6 @@ async def open_storage(
                 open_embedded(data_dir, max_connections=database.max_connections + 10, progress=progress)
             )
             conninfo = conninfo_to_dict(embedded.conninfo)
-        progress("preparing the database")
         try:
             with translated():
                 version = await _prepare(conninfo, connectors, progress)
@@ -142,8 +144,10 @@ async def open_storage(
                 )
                 await _make_partitions(writers, book)
         except StorageUnavailable as error:
-            which = "the database of DATABASE_URL ([database] url)" if database.url else "the embedded PostgreSQL"
-            raise ServiceFailed(f"cannot use {which}: {one_line(error)}") from error
+            if embedded is not None:
+                raise ServiceFailed(f"cannot use the embedded PostgreSQL: {one_line(error)}") from error
+            text = f"cannot use the database of DATABASE_URL ([database] url): {one_line(error)}"
+            raise (ServiceFailed if never_works(one_line(error)) else StorageUnavailable)(text) from error
         except psycopg.Error as error:
             raise ServiceFailed(f"the database cannot be used: {one_line(error)}") from error
         yield Storage(
@@ -166,29 +170,12 @@ async def open_storage(
         )
 
 
-def parse_address(url: str) -> dict[str, Any]:
-    """A database url as psycopg's parameters; raises :class:`UsageError` that does not repeat it."""
-    scheme, _, rest = url.partition("://")
-    place = rest.partition("?")[0] if scheme in {"postgresql", "postgres"} else ""
-    if place.count("@") > 1 or "@" in place.partition("/")[2]:
-        # The rest of the password would be taken for the name of a host or a database, and errors name these.
-        raise UsageError(
-            "database.url (DATABASE_URL) has an @ too many: in a user or a password it is written %40 (and / is %2F)"
-        )
-    try:
-        return conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
-        # psycopg repeats the text it could not read, which may hold a password.
-        raise UsageError(
-            "database.url (DATABASE_URL) is not a PostgreSQL address such as postgresql://user:password@host:5432/name"
-        ) from None
-
-
 async def _prepare(
     conninfo: dict[str, Any], connectors: tuple[ConnectorSettings, ...], progress: Callable[[str], None]
 ) -> str:
     parameters = {"connect_timeout": 10, **_WATCHFUL, **conninfo}
     async with await Connection[Any].connect("", autocommit=True, **parameters) as connection:
+        progress("preparing the database")
         await prepare_schema(connection, progress)
         await register_connectors(connection, connectors)
         number = connection.info.server_version

@@ -18,8 +18,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ..errors import DataFolderInUse, ServiceFailed, StorageUnavailable, UsageError
 from ..settings.service import Database
+from .address import parse_address
 from .embedded import open_embedded, running_conninfo
-from .opening import one_line, parse_address, prepare_schema
+from .opening import one_line, prepare_schema
 from .pool import Pool, open_pool
 from .translation import translated
 

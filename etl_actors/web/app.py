@@ -8,6 +8,7 @@ from quart import Response
 from quart_trio import QuartTrio
 
 from .access import AccessPolicy, install_gate
+from .access.gate import Gate
 from .access.lasting import Lasting
 from .access.sockets import hold_sockets_to_keys
 from .assets import asset_response
@@ -16,7 +17,7 @@ from .data import data_routes
 from .extract import extract_routes
 from .files import file_routes
 from .flow import install_flow_control
-from .health import health_routes
+from .health import health_routes, status_routes
 from .keys import key_routes
 from .live import live_routes
 from .metrics import metrics_routes
@@ -63,22 +64,11 @@ def create_app(
     access: AccessPolicy,
 ) -> QuartTrio:
     """The application, ready to be served."""
-    app = QuartTrio("etl_actors", static_folder=None)
-    app.url_map.strict_slashes = False
-    # Otherwise an id with slashes would be answered with a redirection to a path without them.
-    app.url_map.merge_slashes = False
-    app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
-    # An answer lasts as long as its client reads; what is stuck is ended by the kernel (see listener.py).
-    app.config["RESPONSE_TIMEOUT"] = None
-    install_flow_control(app)
-    install_problem_handlers(app)
-    # First the origin of a page, since a preflight brings no key; then who asks.
-    install_origin_checks(app, access.cors_origins)
-    gate = install_gate(app, access)
+    app, gate = bare_app(max_body_bytes, access)
     lasting = Lasting(access.doorkeeper, gate.sessions)
-    install_secure_headers(app)
     app.register_blueprint(health_routes(statuses, version))
     app.register_blueprint(metrics_routes(metrics))
+    app.register_blueprint(status_routes(statuses))
     app.register_blueprint(connector_routes(statuses, roster))
     app.register_blueprint(extract_routes(extractor))
     app.register_blueprint(upload_routes(files))
@@ -99,3 +89,21 @@ def create_app(
 
     hold_sockets_to_keys(app, lasting)
     return app
+
+
+def bare_app(max_body_bytes: int, access: AccessPolicy) -> tuple[QuartTrio, Gate]:
+    """An application without routes, and the gate before it: what holds for every answer, whatever it is about."""
+    app = QuartTrio("etl_actors", static_folder=None)
+    app.url_map.strict_slashes = False
+    # Otherwise an id with slashes would be answered with a redirection to a path without them.
+    app.url_map.merge_slashes = False
+    app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
+    # An answer lasts as long as its client reads; what is stuck is ended by the kernel (see listener.py).
+    app.config["RESPONSE_TIMEOUT"] = None
+    install_flow_control(app)
+    install_problem_handlers(app)
+    # First the origin of a page, since a preflight brings no key; then who asks.
+    install_origin_checks(app, access.cors_origins)
+    gate = install_gate(app, access)
+    install_secure_headers(app)
+    return app, gate

@@ -7,18 +7,20 @@ cancel the very task that is about to close the connection, and a client that as
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import trio
 from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
-from quart_trio import QuartTrio
 
 from .problems import problem_body
 
 LAST_WORD_SECONDS = 5.0
 
+Entered = Callable[[Scope, ASGIReceiveCallable, ASGISendCallable], Awaitable[None]]
 
-def behind_doorway(app: QuartTrio) -> ASGIFramework:
+
+def behind_doorway(app: Entered) -> ASGIFramework:
     """``app`` behind these two."""
 
     async def entered(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:

@@ -198,7 +198,7 @@ STATUS: dict[str, Any] = {
         "waiting_seconds": 0.0,
         "last_error": None,
     },
-    "database": {"kind": "embedded", "version": "PostgreSQL 18.4", "last_error": None},
+    "database": {"kind": "embedded", "version": "PostgreSQL 18.4", "restarts": 0, "last_error": None},
     "spool": {
         "batches": 0,
         "rows": 0,

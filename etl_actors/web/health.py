@@ -8,12 +8,12 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from . import examples
 from .answers import Alive, NotReady, Ready, Root, Status
 from .openapi.documented import Answer, documented
-from .ports import Statuses
+from .ports import Readiness, Statuses
 from .problems import PROBLEM_JSON, document_response, json_response
 
 
-def health_routes(statuses: Statuses, version: str) -> Blueprint:
-    """The routes of this file."""
+def health_routes(readiness: Readiness, version: str) -> Blueprint:
+    """The routes that are open to everybody."""
     routes = Blueprint("health", __name__)
 
     @routes.get("/")
@@ -53,7 +53,7 @@ def health_routes(statuses: Statuses, version: str) -> Blueprint:
         },
     )
     async def readyz() -> Response:
-        reasons, stale = statuses.not_ready(), statuses.stale()
+        reasons, stale = readiness.not_ready(), readiness.stale()
         # A provider that brings nothing is told, but it is no reason to send callers elsewhere.
         detail = {"stale": stale} if stale else {}
         if reasons:
@@ -62,6 +62,13 @@ def health_routes(statuses: Statuses, version: str) -> Blueprint:
             )
             return document_response(document)
         return json_response({"status": "ready"} | detail)
+
+    return routes
+
+
+def status_routes(statuses: Statuses) -> Blueprint:
+    """The route that is not."""
+    routes = Blueprint("status", __name__)
 
     @routes.get("/api/status")
     @documented(

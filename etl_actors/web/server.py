@@ -8,21 +8,57 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 import hypercorn.trio
+import structlog
 import trio
 from hypercorn.config import Config
-from quart_trio import QuartTrio
 
 from .access.gate import MAX_HEADER_BYTES
 from .connection import install_connection
-from .doorway import behind_doorway
+from .doorway import Entered, behind_doorway
 from .frames import lending_frames
-from .listener import BACKLOG
+from .listener import BACKLOG, abort_connections
+
+log = structlog.get_logger("service")
 
 MAX_MESSAGE_BYTES = 1_048_576
+# What sockets that are still open get after the drain, before they are aborted.
+CLOSING_SECONDS = 2.0
+
+
+class WebServer:
+    """Serves ``app`` on ``listener``, which it takes over, until it is closed."""
+
+    def __init__(self, app: Entered, listener: socket.socket) -> None:
+        self._app = app
+        self._listener = listener
+        self._port = listener.getsockname()[1]
+        self._drained = trio.Event()
+        self._closed = trio.Event()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Until :meth:`aclose`."""
+        try:
+            await serve_app(
+                self._app,
+                self._listener,
+                shutdown=self._drained.wait,
+                grace_seconds=CLOSING_SECONDS,
+                task_status=task_status,
+            )
+        finally:
+            self._closed.set()
+
+    async def aclose(self) -> None:
+        """Let open answers and sockets end; abort those that do not."""
+        self._drained.set()
+        with trio.move_on_after(CLOSING_SECONDS + 0.5):
+            await self._closed.wait()
+        if not self._closed.is_set():
+            log.warning("service.connections_aborted", connections=abort_connections(self._port))
 
 
 async def serve_app(
-    app: QuartTrio,
+    app: Entered,
     listener: socket.socket,
     *,
     shutdown: Callable[[], Awaitable[None]],

@@ -26,7 +26,7 @@ from etl_actors.storage.driver.connection import Connection
 from etl_actors.storage.embedded import open_embedded
 from etl_actors.storage.embedded.account import choose_account
 from etl_actors.storage.embedded.binaries import INSTALL, Binaries, locate_binaries, reachable_binaries
-from etl_actors.storage.embedded.complaints import complaint
+from etl_actors.storage.embedded.complaints import complaint, dying_words
 from etl_actors.storage.embedded.guardian import BoundedLog
 from etl_actors.storage.embedded.leftover import processes_in
 
@@ -233,10 +233,12 @@ def test_server_ends_when_its_guardian_and_owner_are_killed_together(used: Path,
 @only_linux
 @pytest.mark.parametrize("victim", ["guardian", "pid"])
 def test_owner_learns_that_its_server_died(used: Path, start: Callable[..., Owner], victim: str) -> None:
-    """``wait_died`` returns when the guardian or the server is killed, and nothing stays behind."""
+    """``wait_died`` returns when the guardian or the server is killed, says by what, and nothing stays behind."""
     owner = start(used)
     os.kill(owner.report[victim], signal.SIGKILL)
-    assert "PostgreSQL ended" in owner.read()["died"]
+    told = owner.read()["died"]
+    assert told.startswith("PostgreSQL ended")
+    assert "by SIGKILL: " in told
     owner.process.wait(GONE_SECONDS)
     assert not list(processes_in(used / "postgres/cluster"))
 
@@ -455,3 +457,14 @@ def test_last_complaint_is_the_telling_one() -> None:
     """Hints and log noise around an error do not hide it."""
     output = "LOG:  starting\nFATAL:  could not create lock file\nHINT:  look elsewhere\n"
     assert str(complaint("it failed", output, Path("/x"))) == "it failed: FATAL:  could not create lock file"
+
+
+def test_what_clients_did_is_not_what_a_server_died_of() -> None:
+    """A panic goes before the postmaster's own last word, and that before what was said about clients."""
+    own = "1 [7] LOG:  starting\n1 [7] LOG:  received immediate shutdown request\n"
+    clients = "1 [9] FATAL:  terminating connection due to idle-in-transaction timeout\n"
+    last = "1 [7] LOG:  database system is shut down\n"
+    said = str(complaint("it ended", dying_words(own + clients + last, 7), Path("/x")))
+    assert said == "it ended: 1 [7] LOG:  received immediate shutdown request"
+    panic = "1 [8] PANIC:  could not write to file: No space left on device\n"
+    assert "no space left" in str(complaint("it ended", dying_words(own + panic + last, 7), Path("/x")))

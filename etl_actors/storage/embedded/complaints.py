@@ -7,6 +7,7 @@ started the service can mend becomes ``UsageError``, anything else stays ``Servi
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +35,10 @@ _SAID = {
     "Read-only file system": errno.EROFS,
     "File name too long": errno.ENAMETOOLONG,
 }
-_TELLING = ("FATAL:", "PANIC:", "error:", "ERROR:")
+# An ERROR is a statement's, and of no server's death.
+_TELLING = ("FATAL:", "PANIC:", "error:")
+# Said whatever happens, at the end and to clients that come at a bad time.
+_NOTHING_NEW = re.compile("database system is (shut down|shutting down|starting up)")
 
 
 @contextmanager
@@ -49,10 +53,20 @@ def mendable(folder: Path) -> Iterator[None]:
 
 def complaint(what: str, output: str, folder: Path) -> EtlActorsError:
     """The error for a program of PostgreSQL that failed with ``output``; ``what`` begins the sentence."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    lines = [line.strip() for line in output.splitlines() if line.strip() and not _NOTHING_NEW.search(line)]
     for text, number in _SAID.items():
         if text in output:
             return UsageError(_MENDS[number].format(folder=folder, reason=text))
     telling = [line for line in lines if any(mark in line for mark in _TELLING)]
     said = (telling or lines or ["it said nothing"])[-1]
     return ServiceFailed(f"{what}: {said}")
+
+
+def dying_words(output: str, pid: int) -> str:
+    """Of what a server said, that which tells of its death: a panic, else the last that its postmaster ``pid`` said.
+
+    What the others say is about their clients.
+    """
+    lines = output.splitlines()
+    panics = [line for line in lines if "PANIC:" in line]
+    return "\n".join(panics or [line for line in lines if f"[{pid}]" in line] or lines)

@@ -135,6 +135,12 @@ def running_socket_folder(home: Home) -> Path:
     return home.folder / "socket"
 
 
+def empty_socket_folder(home: Home) -> None:
+    """Remove what a server that died left in its socket folder, which stays as closed as it is."""
+    for left in running_socket_folder(home).iterdir():
+        left.unlink()
+
+
 def remove_socket_folder(home: Home) -> None:
     """Remove the socket folder of a server that has ended."""
     shutil.rmtree(home.folder / "socket", ignore_errors=True)

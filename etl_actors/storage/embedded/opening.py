@@ -2,14 +2,15 @@
 
 It lives and dies with the service (see ``guardian``), listens on a unix socket in a closed folder, and lets in only the
 account that the service runs as. The parts: who runs it (``account``), with which programs (``binaries``), where
-(``home``), made how (``cluster``), after whom (``leftover``), started and ended (``server``).
+(``home``), made how (``cluster``), after whom (``leftover``), started and ended (``server``), followed by whom when it
+dies (``succession``).
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 
 import trio
@@ -32,21 +33,34 @@ from .home import (
     running_socket_folder,
 )
 from .leftover import wait_old_server_gone
-from .server import Server, open_server
+from .succession import Succession
 
 
 class EmbeddedPostgres:
-    """A running embedded server. ``conninfo`` leads to it, ``pid`` is its postmaster, ``log`` what it says."""
+    """A running embedded server. ``conninfo`` leads to it and to whichever follows it; ``log`` is what it says."""
 
-    def __init__(self, conninfo: str, server: Server, home: Home) -> None:
+    def __init__(self, conninfo: str, succession: Succession, home: Home) -> None:
         self.conninfo = conninfo
-        self.pid = server.pid
         self.log = home.log
-        self._server = server
+        self._succession = succession
+
+    @property
+    def pid(self) -> int:
+        """Its postmaster."""
+        return self._succession.server.pid
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it runs; False from its death until the next one takes connections."""
+        return not self._succession.server.died
 
     async def wait_died(self) -> str:
         """Return, with one sentence, once the server has ended although nobody asked it to."""
-        return await self._server.wait_died()
+        return await self._succession.server.wait_died()
+
+    async def run(self) -> None:
+        """Watch it; when it has died, start another in its place first. Raises ``Ended`` when it dies, again."""
+        await self._succession.run()
 
 
 def _silent(_: str) -> None:
@@ -81,9 +95,15 @@ async def open_embedded(
         stack.callback(remove_socket_folder, home)
         stack.push_async_callback(_end_orphans, home)
         wanted = {**_required(home, socket_folder, max_connections), **(settings or {})}
-        server = await stack.enter_async_context(open_server(binaries, home, account, wanted))
-        await server.wait_ready(progress)
-        yield EmbeddedPostgres(_conninfo(socket_folder), server, home)
+        succession = await stack.enter_async_context(aclosing(Succession(binaries, home, account, wanted)))
+        await succession.start(progress)
+        yield EmbeddedPostgres(_conninfo(socket_folder), succession, home)
+
+
+def make_data_folder(data_dir: Path) -> None:
+    """Make the folder unless it is there, so that its server could live in it. Raises ``UsageError``; blocking."""
+    with mendable(data_dir):
+        _opened(data_dir)
 
 
 def running_conninfo(data_dir: Path) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -17,7 +18,7 @@ from . import guardian
 from .account import Account
 from .binaries import Binaries
 from .cluster import ENVIRONMENT
-from .complaints import complaint
+from .complaints import complaint, dying_words
 from .home import Home
 
 LOG_BYTES = 5_000_000
@@ -46,8 +47,9 @@ class Server:
 
     async def wait_died(self) -> str:
         """Wait for that; answers what the server said last, for a log line or an error."""
-        await self._process.wait()
-        return str(complaint("PostgreSQL ended", self.last_words(), self._home.folder))
+        code = await self._process.wait()
+        said = dying_words(self.last_words(), self.pid)
+        return str(complaint(f"PostgreSQL ended{_by_whom(code)}", said, self._home.folder))
 
     async def wait_ready(self, progress: Callable[[str], None]) -> None:
         """Wait until it takes connections. Raises ``UsageError`` or ``ServiceFailed`` when it ends instead."""
@@ -115,6 +117,14 @@ def _guardian_command(binaries: Binaries, home: Home, account: Account, settings
     }
     # -I and -S: nothing but the standard library, whatever the environment says.
     return [sys.executable, "-I", "-S", str(Path(guardian.__file__)), json.dumps(options)]
+
+
+def _by_whom(code: int) -> str:
+    """What the exit code of the guardian tells: its own end, or that of the server, which it passes on."""
+    if code < 0:
+        return f" with its guardian, by {signal.Signals(-code).name}"
+    # The guardian exits with -9 for a server that was killed, of which the system keeps one byte.
+    return f" by {signal.Signals(256 - code).name}" if 256 - signal.NSIG < code < 256 else ""
 
 
 def _says_ready(cluster: Path, pid: int) -> bool:

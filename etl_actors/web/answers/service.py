@@ -121,7 +121,9 @@ class Status(Struct, kw_only=True):
     actors: list[Actor]
     channels: dict[str, ChannelFill]
     loader: LoaderStatus
-    database: Annotated[dict[str, Any], Meta(description="Which database it is, its connections and its retention.")]
+    database: Annotated[
+        dict[str, Any], Meta(description="Which it is, its connections, restarts, last error and retention.")
+    ]
     spool: SpoolStatus
     subscribers: SubscriberStatus
     symbols: dict[str, SymbolStatus]

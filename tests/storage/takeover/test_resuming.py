@@ -10,7 +10,7 @@ import pytest
 import trio
 from msgspec.structs import replace
 
-from etl_actors.errors import ServiceFailed
+from etl_actors.errors import StorageUnavailable
 from etl_actors.paging import Page
 from etl_actors.settings import Secret
 from etl_actors.settings.service import Database, Retention
@@ -72,7 +72,7 @@ async def test_killed_between_any_two_slices_it_goes_on(database: str) -> None:
 
 @pytest.mark.usefixtures("small_slices")
 async def test_a_connection_that_is_ended_in_the_middle_costs_nothing(database: str) -> None:
-    """The server ends the session at random moments; the next start goes on."""
+    """The server ends the session at random moments; the next try goes on."""
     make_original(database)
     failures = 0
     chance = random.Random(7)
@@ -82,7 +82,7 @@ async def test_a_connection_that_is_ended_in_the_middle_costs_nothing(database: 
             try:
                 async with opened(database):
                     pass
-            except ServiceFailed:
+            except StorageUnavailable:
                 failures += 1
             nursery.cancel_scope.cancel()
         if ask(database, "SELECT count(*) > 0 AND bool_and(finished_at IS NOT NULL) FROM takeover")[0][0]:
