@@ -22,9 +22,10 @@ from .actors.order_books import MAX_BOOKS, OrderBooks
 from .actors.socket_connector import SocketConnectorActor
 from .actors.socket_sequence import Numbers
 from .actors.surveyor import Pairs, Surveyor
+from .damage import Damage
 from .errors import ConfigError, PayloadRefused, StorageUnavailable
 from .ledger import Ledger
-from .messages import Claim, Damage
+from .messages import Claim
 from .settings import Configuration, ConnectorSettings, SymbolSettings
 from .sources.backoff import Backoff
 from .sources.guard import AddressGuard

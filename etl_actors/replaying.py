@@ -15,8 +15,9 @@ from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
 from .actors.transformer import Transformer
+from .damage import Damage
 from .errors import PayloadRefused
-from .messages import UNOWNED, Checkpoint, Damage, Extracted, Kind, StoredRejected, Transformed
+from .messages import UNOWNED, Checkpoint, Extracted, Kind, StoredRejected, Transformed
 from .settings import ConnectorSettings
 from .settings.disclosure import open_params
 from .transforms.documents import encode_json

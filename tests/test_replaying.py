@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from etl_actors.damage import Damage
 from etl_actors.errors import PayloadRefused
-from etl_actors.messages import UNOWNED, Damage, StoredRejected, Transformed
+from etl_actors.messages import UNOWNED, StoredRejected, Transformed
 from etl_actors.replaying import Remapper
 from etl_actors.settings import ConnectorSettings, ItemMapping
 from etl_actors.transforms.damage import mended_document

@@ -16,8 +16,9 @@ import trio
 from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
+from ..damage import Damage
 from ..errors import PayloadRefused, PollFailed
-from ..messages import Checkpoint, Claim, Damage, Extracted, Onward, Reading
+from ..messages import Checkpoint, Claim, Extracted, Onward, Reading
 from ..settings import ConnectorSettings
 from .connector_digests import page_digest, with_page_digest
 from .connector_needs import Inspector, Ledger, Read

@@ -8,8 +8,9 @@ from uuid import UUID
 
 import trio
 
+from ..damage import Damage
 from ..errors import PollFailed
-from ..messages import Checkpoint, Claim, Damage, Onward, Page, Reading
+from ..messages import Checkpoint, Claim, Onward, Page, Reading
 
 
 class Source(Protocol):

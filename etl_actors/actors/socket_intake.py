@@ -15,8 +15,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
+from ..damage import Damage
 from ..errors import PayloadRefused
-from ..messages import Checkpoint, Claim, Damage, Extracted
+from ..messages import Checkpoint, Claim, Extracted
 from ..settings import ConnectorSettings
 from ..settings.disclosure import open_params
 from .connector_needs import Ledger, Read

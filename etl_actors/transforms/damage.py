@@ -16,8 +16,8 @@ from uuid import uuid4
 
 from msgspec import Struct
 
+from ..damage import Damage
 from ..errors import PayloadRefused
-from ..messages import Damage
 from .documents import decode_document
 
 # Possessive throughout, and always matching, so that no body can make it slow: what is plain is passed over at once,

@@ -17,9 +17,10 @@ from trio.testing import MockClock
 
 from etl_actors.actors.connector import ConnectorActor
 from etl_actors.actors.connector_status import REMEMBERED_POLLS, Tally
+from etl_actors.damage import Damage
 from etl_actors.errors import PayloadRefused, PollFailed, StorageUnavailable
 from etl_actors.ledger import Ledger
-from etl_actors.messages import Checkpoint, Claim, Damage, Extracted, Page, Reading
+from etl_actors.messages import Checkpoint, Claim, Extracted, Page, Reading
 from etl_actors.settings import ConnectorSettings, LimitSettings
 from etl_actors.sources.backoff import Backoff
 from etl_actors.sources.pacing import Limit

@@ -18,9 +18,10 @@ from etl_actors.actors.socket_connector import SocketConnectorActor
 from etl_actors.actors.socket_intake import Frame
 from etl_actors.actors.socket_overlap import Overlap
 from etl_actors.actors.socket_pace import FREE_CONNECTS, ConnectPace, MessageGate
+from etl_actors.damage import Damage
 from etl_actors.errors import PollFailed, StorageUnavailable
 from etl_actors.ledger import Ledger
-from etl_actors.messages import Checkpoint, Claim, Damage, Extracted
+from etl_actors.messages import Checkpoint, Claim, Extracted
 from etl_actors.settings import ConnectorSettings
 from etl_actors.settings.decoding import convert
 from etl_actors.settings.mistakes import connector_mistakes

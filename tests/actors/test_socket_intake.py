@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from etl_actors.actors.socket_intake import FrameIntake
+from etl_actors.damage import Damage
 from etl_actors.errors import PayloadRefused
-from etl_actors.messages import Damage
 from etl_actors.settings import ConnectorSettings, ItemMapping, Sequence
 from etl_actors.transforms.damage import mended_document
 from etl_actors.transforms.documents import decode_document

@@ -9,8 +9,9 @@ import msgspec
 import trio
 
 from etl_actors.actors.transformer import Transformer
+from etl_actors.damage import Damage
 from etl_actors.errors import PayloadRefused
-from etl_actors.messages import Checkpoint, Damage, Extracted, Item, Transformed
+from etl_actors.messages import Checkpoint, Extracted, Item, Transformed
 
 from .parts import extracted
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etl_actors.damage import Damage
 from etl_actors.errors import PayloadRefused
-from etl_actors.messages import Damage
 from etl_actors.transforms.damage import mended_document
 from etl_actors.transforms.documents import decode_document, encode_json
 
