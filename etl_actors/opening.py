@@ -1,4 +1,4 @@
-"""Opens what the service stands on: storage, and everything it has to know from there before an actor is made.
+"""Opens what the service stands on: storage, the spool, and everything it has to know before an actor is made.
 
 All that may fail for want of a database is here, so that it can be tried again as one.
 """
@@ -6,25 +6,30 @@ All that may fail for want of a database is here, so that it can be tried again 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
+import trio
 from msgspec import Struct
 
 from .actors.doorkeeper import Doorkeeper
 from .actors.surveyor import Pairs
 from .doors import Doors
+from .errors import ServiceFailed, SpoolFull, SpoolUnavailable
 from .keeping import KeyChain, open_kept
 from .roster_entry import Entry
-from .settings import Configuration
+from .settings import Configuration, ServiceSettings
+from .spool import Spool, open_spool
+from .storage.embedded.folder_lock import hold_folder
 from .storage.opening import Storage, open_storage
 
 
 class Ground(Struct, frozen=True, kw_only=True):
-    """The open storage, and what was found there; see ``assembly.assemble`` for the names."""
+    """The open storage and spool, and what was found there; see ``assembly.assemble`` for the names."""
 
     storage: Storage
+    spool: Spool
     keys: KeyChain
     kept: Sequence[Entry]
     stored_pairs: Mapping[str, Pairs]
@@ -48,9 +53,12 @@ async def open_ground(
     ``ServiceFailed``.
     """
     settings = configuration.service
-    async with open_storage(
-        settings.database, settings.retention, configuration.connectors, data_dir=data_dir, progress=progress
-    ) as storage:
+    async with (
+        open_storage(
+            settings.database, settings.retention, configuration.connectors, data_dir=data_dir, progress=progress
+        ) as storage,
+        _open_spool(settings, data_dir) as spool,
+    ):
         keys, kept = await open_kept(storage, configuration, data_dir, environment)
         stored = await storage.reader.symbol_tables()
         stream, head = await storage.reader.stream()
@@ -58,6 +66,7 @@ async def open_ground(
         await doorkeeper.look()
         yield Ground(
             storage=storage,
+            spool=spool,
             keys=keys,
             kept=kept,
             stored_pairs=stored,
@@ -65,3 +74,17 @@ async def open_ground(
             head=head,
             doorkeeper=doorkeeper,
         )
+
+
+@asynccontextmanager
+async def _open_spool(settings: ServiceSettings, data_dir: Path) -> AsyncIterator[Spool]:
+    async with AsyncExitStack() as stack:
+        if settings.database.url:
+            # With a server of its own the folder is held already.
+            await trio.Path(data_dir).mkdir(parents=True, exist_ok=True)
+            await stack.enter_async_context(hold_folder(data_dir))
+        try:
+            spool = await stack.enter_async_context(open_spool(data_dir, max_bytes=settings.spool.max_bytes))
+        except (SpoolFull, SpoolUnavailable) as error:
+            raise ServiceFailed(f"the data folder {data_dir}: {error}") from error
+        yield spool

@@ -22,7 +22,7 @@ from . import __version__
 from .assembly import assemble, shipped_tables, use_stored_pairs
 from .compiling import compile_expressions
 from .doors import Doors, open_doors
-from .errors import EtlActorsError, ServiceFailed, SpoolFull, SpoolUnavailable
+from .errors import EtlActorsError, ServiceFailed
 from .factory import Clients
 from .files.desk import FileDesk
 from .metrics import Timings, watch_loop
@@ -33,7 +33,6 @@ from .reporting import open_reports
 from .revival import Revival
 from .settings import Configuration, ServiceSettings
 from .sources.exchange import open_client, open_guarded_client
-from .spool import Spool, open_spool
 from .stopping import Stopping
 from .storage.address import check_address
 from .supervisor import OURS, Supervised
@@ -126,7 +125,6 @@ async def serve(
                     patience.opened(opening) as ground,
                     open_client(settings.upstream, __version__) as trusted,
                     _open_guarded(settings) as guarded,
-                    _open_spool(settings, data_dir) as spool,
                     open_tracing(timings := Timings(), __version__, environment) as traced,
                 ):
                     storage = ground.storage
@@ -144,7 +142,7 @@ async def serve(
                         stream=ground.stream,
                         head=ground.head,
                         files=files,
-                        spool=spool,
+                        spool=ground.spool,
                         timings=traced,
                     )
                     revival = Revival(storage)
@@ -152,7 +150,7 @@ async def serve(
                         settings,
                         storage,
                         revival,
-                        spool,
+                        ground.spool,
                         assembly,
                         files,
                         ground.doorkeeper,
@@ -217,15 +215,6 @@ def _open_guarded(settings: ServiceSettings) -> AbstractAsyncContextManager[http
     """Who asks on behalf of REST callers: public addresses only, unless private ones are allowed."""
     opening = open_client if settings.security.allow_private_targets else open_guarded_client
     return opening(settings.upstream, __version__)
-
-
-@asynccontextmanager
-async def _open_spool(settings: ServiceSettings, data_dir: Path) -> AsyncIterator[Spool]:
-    try:
-        async with open_spool(data_dir, max_bytes=settings.spool.max_bytes) as spool:
-            yield spool
-    except (SpoolFull, SpoolUnavailable) as error:
-        raise ServiceFailed(f"the spool in {data_dir} cannot be used: {error}") from error
 
 
 def _spare_the_collector() -> None:

@@ -113,6 +113,19 @@ async def test_a_second_service_on_the_same_folder_is_refused(sandbox: Sandbox, 
         assert "Traceback" not in service.log.read_text()
 
 
+async def test_nor_is_one_with_a_database_of_its_users(folder: Path, database: str) -> None:
+    """What waits on disk belongs to one service, wherever its database is."""
+    config = pointed_config(folder / "config", {})
+    for file in (config / "connectors").glob("*.toml"):
+        file.unlink()
+    environment = {"DATABASE_URL": database}
+    async with running(config, folder / "data", environment=environment) as service:
+        with pytest.raises(AssertionError, match="is in use by another service"):
+            async with running(config, folder / "data", environment=environment):
+                pass
+        assert (await service.get("/healthz"))["status"] == "ok"
+
+
 async def test_a_subscriber_that_never_reads_does_not_delay_the_stop(sandbox: Sandbox, folder: Path) -> None:
     """It opened /ws and reads nothing; SIGTERM still ends in time, with exit code 0."""
     config = pointed_config(folder / "config", sandbox.origins, interval=0.2)
