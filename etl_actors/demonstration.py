@@ -34,6 +34,15 @@ async def demonstrate(configuration: Configuration, *, data_dir: Path, host: str
         await serve(redirected(configuration, origins), data_dir=data_dir, host=host, port=port)
 
 
+def with_streams(configuration: Configuration) -> Configuration:
+    """``configuration`` with every stream switched on."""
+    connectors = configuration.connectors
+    return replace(
+        configuration,
+        connectors=tuple(replace(one, enabled=True) if one.kind == "websocket" else one for one in connectors),
+    )
+
+
 def redirected(configuration: Configuration, origins: Mapping[str, str]) -> Configuration:
     """``configuration`` with the addresses in ``origins`` replaced, and without limits: the sandbox has none."""
 

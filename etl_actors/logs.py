@@ -43,3 +43,5 @@ def configure_logs(*, debug: bool) -> None:
     )
     # Libraries are asked for what needs attention only; httpx would otherwise log every url, keys in it included.
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    # Of a refused commit it warns, in words of its own, what we are told as an error anyway.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)

@@ -257,11 +257,13 @@ class Loader:
 
         What is read now, he reads too; what ``waited`` on disk outlives its epoch.
         """
-        log.warning("loader.epoch_lost", connectors=sorted(connector_ids), waited=waited)
         lost = read_by(batch, connector_ids).values()
         self._on_epoch_lost({part.connector_id: part.epoch for part in lost})
         if waited:
+            log.info("loader.epoch_outlived", connectors=sorted(connector_ids))
             batch = outliving(batch, connector_ids)
+        else:
+            log.warning("loader.epoch_lost", connectors=sorted(connector_ids))
         return self._without(batch, read_by(batch, connector_ids))
 
     def _without(self, batch: Batch, extraction_ids: Container[UUID]) -> list[Batch]:
