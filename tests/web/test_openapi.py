@@ -117,6 +117,13 @@ def test_every_json_has_an_example_and_it_is_what_the_schema_says(described: dic
             assert not [str(error) for error in validator(described, content["schema"]).iter_errors(example)], place
 
 
+def test_every_chapter_is_named_and_told_of(described: dict[str, Any]) -> None:
+    """In the order in which one reads them."""
+    used = {tag for _, operation in operations(described) for tag in operation["tags"]}
+    assert used == {tag["name"] for tag in described["tags"]}
+    assert all(tag["description"] for tag in described["tags"])
+
+
 def test_nothing_is_answered_that_is_not_described(described: dict[str, Any], client: httpx.Client) -> None:
     """The answers of a running service have no field that the document does not name."""
     strict = json.loads(json.dumps(described))

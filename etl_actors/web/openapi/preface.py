@@ -16,14 +16,16 @@ Polls REST APIs, maps their answers to items, loads them into PostgreSQL and ser
 """
 
 TAGS = {
-    "health": "Is it alive, is it ready, how is everything.",
+    "health": "Is it alive, is it ready.",
+    "status": "How everything is.",
     "metrics": "What a monitoring system reads.",
     "connectors": "The sources of data: what they are, how they are, and their control.",
+    "extract": "One url, fetched once.",
     "data": "What was received and what it became: responses and items.",
     "live": "The live feed.",
     "stream": "The live feed, for clients that only listen.",
     "files": "Files that were uploaded or made here, and their rows.",
-    "processing": "Tables that are cleaned and typed on the way through.",
+    "uploads": "Files that are kept, and tables that are cleaned and typed on the way through.",
     "rejected": "Payloads that could not be mapped.",
     "session": "The session of a page that logged in with a key.",
     "keys": "Who may ask: keys are made and revoked.",
