@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -34,6 +35,7 @@ from .side_door import SideDoor
 from .sources.targets import target_mistake
 from .spool import Spool
 from .storage.opening import Storage
+from .survey import Survey
 from .transforms.documents import encode_json
 from .transforms.symbols import SymbolTable, shipped_snapshot
 
@@ -47,13 +49,14 @@ class Assembly(Struct, frozen=True, kw_only=True):
 
     pipeline: Pipeline
     roster: Roster
+    factory: ActorFactory
+    survey: Survey
     extractor: Extractor
     postbox: Postbox
     transformer: Transformer
     loader: Loader
     broadcaster: Broadcaster
     janitor: Janitor
-    surveyors: tuple[Surveyor, ...]
 
 
 def assemble(
@@ -92,17 +95,13 @@ def assemble(
         backlog=backlog,
     )
     entries = _with_actors([*written_entries(configuration), *kept], factory)
-    surveyors = {
+    surveyors: dict[str, Surveyor] = {
         source_id: factory.surveyor(
             source_id, settings, compiled.symbol_readers[source_id], stored_pairs.get(source_id, {})
         )
         for source_id, settings in configuration.symbols.items()
     }
-    symbols_of = {
-        entry.settings.connector_id: surveyors[entry.settings.source_id].ready
-        for entry in entries
-        if entry.settings.source_id in surveyors and entry.settings.source_id not in stored_pairs
-    }
+    survey = Survey(surveyors, known=stored_pairs)
     broadcaster = Broadcaster(
         buffer_bytes=service.live.subscriber_buffer_bytes, stream=stream, head=head, history=storage.log
     )
@@ -115,10 +114,15 @@ def assemble(
         ledger=ledger,
         backlog=backlog,
     )
+
+    def first_answer(connector_id: str) -> trio.Event | None:
+        entry = roster.entries.get(connector_id)
+        return None if entry is None else survey.first_answer(entry.settings.source_id)
+
     crew = Crew(
         ledger,
         {entry.settings.connector_id: entry.actor for entry in entries if entry.actor is not None},
-        symbols_of=symbols_of.get,
+        symbols_of=first_answer,
     )
     side_door = SideDoor(ledger)
     pipeline = Pipeline(
@@ -128,7 +132,7 @@ def assemble(
         loader=loader,
         broadcaster=broadcaster,
         janitor=janitor,
-        surveyors=surveyors.values(),
+        survey=survey,
     )
     refuse_target = _refuse_nothing if service.security.allow_private_targets else _refuse_private
     roster = Roster(
@@ -151,13 +155,14 @@ def assemble(
     return Assembly(
         pipeline=pipeline,
         roster=roster,
+        factory=factory,
+        survey=survey,
         extractor=extractor,
         postbox=Postbox(side_door, lambda: loader.statistics().last_error),
         transformer=transformer,
         loader=loader,
         broadcaster=broadcaster,
         janitor=janitor,
-        surveyors=tuple(surveyors.values()),
     )
 
 

@@ -48,7 +48,8 @@ class Clients(Struct, frozen=True):
 
 
 class ActorFactory:
-    """Makes actors of one configuration. ``mappings`` holds the mapping in force of every connector, by id;
+    """Makes actors of one configuration. ``mappings`` holds the mapping in force of every connector, by id; ``limits``
+    and ``tables`` are those that the config files declare now, shared by all that was made;
     ``unmapped(connector_id)`` says why nothing of its newest answer could be mapped; ``backlog`` is what waits on disk
     to be loaded.
     """
@@ -70,8 +71,8 @@ class ActorFactory:
         self._storage = storage
         self._clients = clients
         self._ledger = ledger
-        self._tables = tables
-        self._limits = {name: Limit(settings) for name, settings in configuration.limits.items()}
+        self.tables = tables
+        self.limits = {name: Limit(settings) for name, settings in configuration.limits.items()}
         private = configuration.service.security.allow_private_targets
         self._trusted_dialler = Dialler()
         self._guarded_dialler = self._trusted_dialler if private else Dialler(AddressGuard())
@@ -81,8 +82,8 @@ class ActorFactory:
 
     def mapping(self, connector: ConnectorSettings) -> ItemMapping:
         """The mapping of ``connector``, compiled; :class:`ConfigError` names every expression that is wrong."""
-        # Only the config files declare tables; a connector of another source has none.
-        table = self._tables.get(connector.source_id) or SymbolTable()
+        # Only the config files declare tables; that of another source is empty, until a file does.
+        table = self.tables.setdefault(connector.source_id, SymbolTable())
         try:
             return ItemMapping(connector, table)
         except ConfigError as error:
@@ -93,8 +94,8 @@ class ActorFactory:
         """Why a limit that ``connector`` names cannot be, if it cannot."""
         snapshot = None if connector.sequence is None else connector.sequence.snapshot
         for limit in (connector.limit, None if snapshot is None else snapshot.limit):
-            if limit is not None and limit not in self._limits:
-                known = ", ".join(sorted(self._limits)) or "none"
+            if limit is not None and limit not in self.limits:
+                known = ", ".join(sorted(self.limits)) or "none"
                 return f"no config file declares [limits.{limit}]; known: {known}"
         return None
 
@@ -167,7 +168,7 @@ class ActorFactory:
         )
 
     def _limit(self, connector: ConnectorSettings) -> Limit | None:
-        return self._limits.get(connector.limit) if connector.limit else None
+        return self.limits.get(connector.limit) if connector.limit else None
 
     def sequence_check(self, connector: ConnectorSettings, mapping: ItemMapping) -> SequenceCheck | None:
         """What sees gaps in the frames of ``connector``, if they are numbered."""
@@ -181,7 +182,7 @@ class ActorFactory:
         sequence = connector.sequence
         if sequence is None or sequence.snapshot is None or mapping.sequence is None:
             return None
-        limit = self._limits.get(sequence.snapshot.limit or connector.limit or "")
+        limit = self.limits.get(sequence.snapshot.limit or connector.limit or "")
         source = SnapshotSource(
             connector.connector_id,
             sequence.snapshot,
@@ -214,13 +215,13 @@ class ActorFactory:
 
         async def admit() -> None:
             if settings.limit:
-                await self._limits[settings.limit].admit(settings.cost)
+                await self.limits[settings.limit].admit(settings.cost)
 
         return Surveyor(
             source_id,
             self.source(asking, trusted=True),
             read=lambda body: read(self.decode(body)),
-            publish=self._tables[source_id].replace,
+            publish=self.tables[source_id].replace,
             store=partial(store_symbols, self._storage.writers, source_id),
             admit=admit,
             refresh_seconds=settings.refresh_seconds,

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import structlog
@@ -26,6 +27,7 @@ from .factory import Clients
 from .files.desk import FileDesk
 from .keeping import open_kept
 from .progress import Progress, progress
+from .reloading import hangups, make_reloader, run_reloading
 from .settings import Configuration, ServiceSettings
 from .sources.exchange import open_client, open_guarded_client
 from .spool import Spool, open_spool
@@ -83,10 +85,14 @@ async def serve(
     data_dir: Path,
     host: str | None = None,
     port: int | None = None,
+    folder: Path | None = None,
     environment: Mapping[str, str] = os.environ,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """The service, from opening to closing; ``task_status`` gets its address when it is ready."""
+    """The service, from opening to closing; ``task_status`` gets its address when it is ready.
+
+    Changes of ``folder``, where ``configuration`` was read, are taken over while it runs.
+    """
     settings = configuration.service
     host = host if host is not None else settings.server.host
     port = port if port is not None else settings.server.port
@@ -98,7 +104,11 @@ async def serve(
     # Wrong expressions and a taken port are told before anything is opened.
     tables = shipped_tables(configuration)
     compiled = compile_expressions(configuration, tables)
-    with open_listener(host, port, stuck_seconds=settings.live.stuck_seconds) as listener, progress() as step:
+    with (
+        hangups() as hangup_signals,
+        open_listener(host, port, stuck_seconds=settings.live.stuck_seconds) as listener,
+        progress() as step,
+    ):
         async with (
             open_storage(
                 settings.database, settings.retention, configuration.connectors, data_dir=data_dir, progress=step
@@ -127,7 +137,18 @@ async def serve(
                 spool=spool,
             )
             doors = await open_doors(settings, storage.keys, first_key, host=host, data_dir=data_dir)
-            statuses = _status_board(storage, spool, assembly, doors.doorkeeper)
+            reloader = make_reloader(
+                folder,
+                environment,
+                configuration,
+                storage=storage,
+                files=files,
+                roster=assembly.roster,
+                factory=assembly.factory,
+                survey=assembly.survey,
+                stopping=lambda: assembly.pipeline.crew.closed,
+            )
+            statuses = _status_board(storage, spool, assembly, doors.doorkeeper, reloader.statistics)
             app = create_app(
                 reader=storage.reader,
                 statuses=statuses,
@@ -150,6 +171,8 @@ async def serve(
                 await nursery.start(_serve_web, serving, closed)
                 nursery.start_soon(Supervised("doorkeeper", OURS).run, doors.doorkeeper.run)
                 await nursery.start(_stop_on_signal, assembly, settings.server.drain_seconds)
+                stop_nowait = partial(assembly.pipeline.stop_nowait, settings.server.drain_seconds)
+                nursery.start_soon(run_reloading, reloader, hangup_signals, stop_nowait)
                 if storage.embedded is not None:
                     nursery.start_soon(_fail_with_database, storage)
                 nursery.start_soon(_announce, step, address, data_dir, task_status)
@@ -177,7 +200,9 @@ async def _open_spool(settings: ServiceSettings, data_dir: Path) -> AsyncIterato
         raise ServiceFailed(f"the spool in {data_dir} cannot be used: {error}") from error
 
 
-def _status_board(storage: Storage, spool: Spool, assembly: Assembly, watch: Watch) -> StatusBoard:
+def _status_board(
+    storage: Storage, spool: Spool, assembly: Assembly, watch: Watch, config: Callable[[], dict[str, Any]]
+) -> StatusBoard:
     return StatusBoard(
         roster=assembly.roster,
         pipeline=assembly.pipeline,
@@ -185,10 +210,11 @@ def _status_board(storage: Storage, spool: Spool, assembly: Assembly, watch: Wat
         loader=assembly.loader,
         broadcaster=assembly.broadcaster,
         janitor=assembly.janitor,
-        surveyors=assembly.surveyors,
+        surveyors=assembly.survey.surveyors.values(),
         watch=watch,
         database=storage.statistics,
         spool=spool.statistics,
+        config=config,
         version=__version__,
     )
 

@@ -92,40 +92,44 @@ def _shared_interval(greedy: Iterable[Demand], steady: Iterable[Demand], allowan
 
 
 class Window:
-    """What was used of one allowance in the last ``allowance.seconds``, in at most a thousand slices."""
+    """What was used of one allowance in the last ``allowance.seconds``, in at most a thousand slices.
 
-    def __init__(self, allowance: Allowance) -> None:
-        self._allowance = allowance
-        self._slices: deque[tuple[float, float, float]] = deque()  # begun, last use, amount
-        self._used = 0.0
+    ``before`` is the window of an allowance that this one takes the place of: what was used of it counts.
+    """
+
+    def __init__(self, allowance: Allowance, before: Window | None = None) -> None:
+        self.allowance = allowance
+        # begun, last use, amount
+        self._slices: deque[tuple[float, float, float]] = deque(() if before is None else before._slices)
+        self._used: float = 0.0 if before is None else before._used
 
     def wait(self, cost: float, now: float) -> float:
         """How many seconds until a call of ``cost`` fits; 0 when it does now."""
         self._forget(now)
         # A call that costs more than everything could never be made: it takes an empty window instead.
-        amount = min(self._allowance.of(cost), self._allowance.amount)
-        excess = self._used + amount - self._allowance.amount
+        amount = min(self.allowance.of(cost), self.allowance.amount)
+        excess = self._used + amount - self.allowance.amount
         for _, last, used in self._slices:
             if excess <= _ROUNDING_SECONDS:
                 break
             excess -= used
-            until = last + self._allowance.seconds
+            until = last + self.allowance.seconds
             if excess <= _ROUNDING_SECONDS:
                 return max(until - now, 0.0)
         return 0.0
 
     def use(self, cost: float, now: float) -> None:
         """A call of ``cost`` is made now."""
-        amount = self._allowance.of(cost)
+        amount = self.allowance.of(cost)
         self._used += amount
-        if self._slices and now - self._slices[-1][0] < self._allowance.seconds / _SLICES:
+        if self._slices and now - self._slices[-1][0] < self.allowance.seconds / _SLICES:
             begun, _, before = self._slices.pop()
             self._slices.append((begun, now, before + amount))
         else:
             self._slices.append((now, now, amount))
 
     def _forget(self, now: float) -> None:
-        while self._slices and self._slices[0][1] + self._allowance.seconds <= now + _ROUNDING_SECONDS:
+        while self._slices and self._slices[0][1] + self.allowance.seconds <= now + _ROUNDING_SECONDS:
             self._used -= self._slices.popleft()[2]
         if not self._slices:
             self._used = 0.0  # so that rounding does not add up over days
