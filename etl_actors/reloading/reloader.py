@@ -110,10 +110,11 @@ class Reloader:
     async def _look(self, folder: Path, demanded: bool) -> None:
         """Read what changed, once nobody writes any more."""
         while True:
-            seen = await trio.to_thread.run_sync(look, folder, self._secret_files)
+            see = partial(trio.to_thread.run_sync, look, folder, self._secret_files)
+            seen = await see()
             if seen == self._sight and not demanded:
                 return
-            seen = await settled(partial(look, folder, self._secret_files), self._sight)
+            seen = await settled(see, self._sight)
             environment = NotingEnvironment(self._environment)
             read = partial(read_checked, folder, environment, self._tables, **self._applier.in_force())
             found: tuple[Configuration, Compiled] | None = None
@@ -122,7 +123,7 @@ class Reloader:
                 found = await trio.to_thread.run_sync(read)
             except ConfigError as error:
                 mistakes = error.mistakes
-            if await trio.to_thread.run_sync(look, folder, self._secret_files) != seen:
+            if await see() != seen:
                 demanded = True  # it was written to while it was read
                 continue
             self._secret_files = frozenset(environment.secret_files)

@@ -6,7 +6,7 @@ files in a row. Read in between, an empty file is sound TOML that takes its conn
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import trio
 
@@ -16,14 +16,14 @@ QUIET_SECONDS = 0.1
 # A file that is gone or empty has to be so for longer than any save takes.
 LACKING_SECONDS = 1.0
 # Who writes without end is read all the same.
-LONGEST_SECONDS = 1.0
+LONGEST_SECONDS = 0.5
 _LOOK_SECONDS = 0.05
 
 
-async def settled(look: Callable[[], Sight], before: Sight) -> Sight:
+async def settled(look: Callable[[], Awaitable[Sight]], before: Sight) -> Sight:
     """What there is to see once it stays as it is; ``before`` is what was there when it was read last."""
     begun = quiet_since = lacking_since = trio.current_time()
-    seen = await trio.to_thread.run_sync(look)
+    seen = await look()
     lacking = seen.lacking(before)
     while True:
         now = trio.current_time()
@@ -31,7 +31,7 @@ async def settled(look: Callable[[], Sight], before: Sight) -> Sight:
         if quiet and (not lacking or now - lacking_since >= LACKING_SECONDS):
             return seen
         await trio.sleep(_LOOK_SECONDS)
-        again = await trio.to_thread.run_sync(look)
+        again = await look()
         if again != seen:
             seen, quiet_since = again, trio.current_time()
         if (still := seen.lacking(before)) != lacking:

@@ -90,5 +90,6 @@ async def until_logged(service: RunningService, event: str, many: int = 1, *, se
 
 async def polls(service: RunningService, name: str, more: int = 2) -> int:
     """How often a connector polled, once it did ``more`` times."""
+    await service.until("/api/connectors", lambda one: name in [each["connector_id"] for each in one["connectors"]])
     status = await service.until(f"/api/connectors/{name}/status", lambda one: one.get("polls", 0) >= more)
     return int(status["polls"])

@@ -82,8 +82,7 @@ async def test_a_bad_change_is_refused_whole_and_the_next_good_one_applied_whole
             bad.unlink()
             files.connectors("half", "")
             await polls(service, "c")
-            told = await config(service)
-            assert told["last_error"] is None
+            told = (await service.until("/api/status", lambda one: one["config"]["last_error"] is None))["config"]
             assert told["last_loaded_at"] > loaded
 
 
