@@ -152,12 +152,17 @@ class Roster:
         await self._crew.wait_begun(connector_id)
 
     async def renew(self, connector_id: str) -> None:
-        """Look again whether a kept connector in trouble is usable: the files say something else by now."""
+        """Look again whether a kept connector in trouble is usable: the files say something else by now.
+
+        Raises StorageUnavailable.
+        """
         async with self._lock(connector_id):
             entry = self._entries.get(connector_id)
-            if entry is not None and entry.file is None and entry.actor is None:
-                entry = usable(replace(entry, trouble=None), self._factory)
-                self._adopt(entry, self._factory.mappings.get(connector_id))
+            if entry is None or entry.file is not None or entry.trouble is None:
+                return
+            kept = await self._keeper.opened(connector_id)
+            if kept is not None:
+                self._adopt(usable(kept, self._factory), self._factory.mappings.get(connector_id))
 
     def _write(self, written: Entry, mapping: ItemMapping, *, paused: bool = False) -> None:
         self._factory.mappings[written.settings.connector_id] = mapping

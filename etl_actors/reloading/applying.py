@@ -67,7 +67,6 @@ class Applier:
         limits = {name: limit.settings for name, limit in self._factory.limits.items()}
         change = difference(Running(entries=entries, limits=limits, symbols=self._symbols.settings), wanted)
         stored = await self._prepare(wanted, change)
-        helpless = self._without_limit()
         put_limits(change.limits_put, self._factory, entries.values())
         await self._symbols.put(change.symbols_put, compiled.symbol_readers, stored)
         undone: dict[str, str] = {}
@@ -76,8 +75,8 @@ class Applier:
                 nursery.start_soon(self._rewrite, undone, name, entry, compiled)
             for name in change.removed:
                 nursery.start_soon(self._rewrite, undone, name, None, compiled)
-        for name in helpless:
-            await self._roster.renew(name)
+        for name in [name for name, entry in entries.items() if entry.file is None and entry.trouble is not None]:
+            await self._renew(undone, name)
         drop_limits(change.limits_removed, self._factory, entries.values())
         for source_id in change.symbols_removed:
             self._symbols.drop(source_id)
@@ -94,13 +93,15 @@ class Applier:
             await self._books.register(tuple(entry.settings for entry in written.values()))
         return await self._books.symbol_tables() if change.symbols_put else {}
 
-    def _without_limit(self) -> list[str]:
-        """The kept connectors that only wait for a limit to be declared."""
-        kept = [(name, entry) for name, entry in self._roster.entries.items() if entry.file is None and entry.trouble]
-        return [name for name, entry in kept if entry.trouble == self._factory.missing_limit(entry.settings)]
-
     async def _rewrite(self, undone: dict[str, str], name: str, entry: Entry | None, compiled: Compiled) -> None:
         try:
             await self._roster.rewrite(name, entry, compiled.mappings[name] if entry is not None else None)
-        except (ConnectorChangeRefused, NotDrained, StorageUnavailable) as error:
+        except (ConnectorChangeRefused, NotDrained) as error:
+            undone[name] = str(error)
+
+    async def _renew(self, undone: dict[str, str], name: str) -> None:
+        """A kept connector may only wait for a limit to be declared."""
+        try:
+            await self._roster.renew(name)
+        except StorageUnavailable as error:
             undone[name] = str(error)

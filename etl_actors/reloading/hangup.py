@@ -32,6 +32,11 @@ async def reload_on_hangup(
     terminals = [number for number in range(3) if os.isatty(number)]
     async for _ in signals:
         if terminals and not any(map(os.isatty, terminals)):
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            for number in terminals:
+                os.dup2(nowhere, number)  # what is still said must not fail us
+            os.close(nowhere)
+            terminals = []
             stop_nowait()
         else:
             reload_nowait("SIGHUP")
