@@ -18,6 +18,7 @@ The rooms, from the top down; imports point down only, and the wings do not know
 - ``doors``: joins what guards the service: keys, and who must show one
 - ``assembly``: makes every actor of a configuration and joins them; ``status``: how all of them are; ``budget``: what a
   configuration will cost; ``keeping``: the key and the connectors that are kept from run to run
+- ``reloading``: what changes in the config folder, taken over while we run
 - ``roster``: who is on, and how that changes while we run; ``extraction``: one url, fetched once; ``postbox``: what
   clients say to each other; ``factory`` makes the actors that read providers
 - ``pipeline``: the drawing: which channel leads where, what runs, how it stops
