@@ -6,7 +6,9 @@ import signal
 from pathlib import Path
 
 import trio
+from psycopg.conninfo import conninfo_to_dict
 
+from ..storage.relay import open_relay
 from ..web.origin_server import serving
 from .reloads import Folder, Origin, config, connector, polls, reloading, until_logged
 from .running import running
@@ -234,3 +236,41 @@ async def test_the_shipped_config_has_nothing_to_read(folder: Path, database: st
         await until_logged(service, "config.nothing_to_read")
         assert (await config(service))["folder"] is None
         assert await service.stop() == 0
+
+
+async def test_while_the_database_is_away_a_change_that_needs_it_waits(folder: Path, database: str) -> None:
+    """Everything is as it was, the status says why, and it is applied when the database is back."""
+    origin, files = Origin(), Folder(folder / "config")
+    parameters = conninfo_to_dict(database)
+    with serving(origin) as provider:
+        files.connectors("a", connector("a", provider.url))
+        async with open_relay(database) as relay:
+            url = f"postgresql://{parameters['user']}@127.0.0.1:{relay.port}/{parameters['dbname']}"
+            async with reloading(files, url) as service:
+                before = await polls(service, "a")
+                relay.shut()
+                files.connectors("b", connector("b", provider.url))
+                await until_logged(service, "config.postponed")
+                assert "database" in (await config(service))["last_error"]["reason"]
+                assert await polls(service, "a", before + 2) > before
+                relay.open()
+                await polls(service, "b")
+                await service.until("/api/status", lambda one: one["config"]["last_error"] is None)
+
+
+async def test_a_connector_made_over_rest_gets_the_limit_it_waits_for(folder: Path, database: str) -> None:
+    """It was in trouble since the start: no file declared its limit."""
+    origin, files = Origin(), Folder(folder / "config")
+    files.write("service.toml", "[security]\nallow_private_targets = true\n")
+    limit = "[limits.shared]\nrequests_per_minute = 6000\n"
+    with serving(origin) as provider:
+        declared = files.connectors("limits", limit)
+        async with reloading(files, database) as service:
+            made = {"id": "mine", "url": f"{provider.url}/mine", "interval_seconds": 0.1, "limit": "shared"}
+            assert (await service.client.post("/api/connectors", json=made)).status_code == 201
+        declared.unlink()
+        async with reloading(files, database) as service:
+            assert "limits.shared" in (await service.get("/api/connectors/mine"))["trouble"]
+            files.connectors("limits", limit)
+            await polls(service, "mine")
+            assert "trouble" not in await service.get("/api/connectors/mine")
