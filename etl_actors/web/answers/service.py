@@ -64,6 +64,8 @@ class LoaderStatus(Struct, kw_only=True):
     batches: Count
     rows: Count
     refused: Count
+    spooled: Annotated[int, Meta(ge=0, description="Batches that were put on disk.")]
+    waits: Annotated[bool, Meta(description="Whether some of these still wait on disk.")]
     head: Annotated[int, Meta(description="The newest offset of the stream.")]
     waiting_seconds: float
     last_error: str | None
@@ -89,6 +91,31 @@ class SymbolStatus(Struct, kw_only=True):
     last_error: str | None
 
 
+class ConfigMistake(Struct, kw_only=True):
+    """One thing that is wrong: in which file, at which key."""
+
+    file: str
+    path: str
+    message: str
+
+
+class ConfigRefused(Struct, kw_only=True):
+    """Why what runs is not what the files say."""
+
+    at: datetime
+    reason: str
+    mistakes: list[ConfigMistake]
+
+
+class ConfigStatus(Struct, kw_only=True):
+    """How what runs goes with the config files."""
+
+    folder: Annotated[str | None, Meta(description="What is watched; null for the shipped config, which is not.")]
+    last_loaded_at: datetime
+    last_error: ConfigRefused | None
+    needs_restart: Annotated[list[str], Meta(description="Changed settings that take effect after a restart.")]
+
+
 class Status(Struct, kw_only=True):
     """How everything is."""
 
@@ -100,6 +127,7 @@ class Status(Struct, kw_only=True):
     stale: Annotated[
         list[str], Meta(description="The ids of connectors that brought nothing fresh within `stale_after_seconds`.")
     ]
+    config: ConfigStatus
     actors: list[Actor]
     channels: dict[str, ChannelFill]
     loader: LoaderStatus
