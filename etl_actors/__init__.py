@@ -22,6 +22,7 @@ The rooms, from the top down; imports point down only, and the wings do not know
 - ``assembly``: makes every actor of a configuration and joins them; ``status``: how all of them are, ``metrics``: the
   same for Prometheus, ``tracing``: the way of each answer for OpenTelemetry; ``budget``: what a configuration will
   cost; ``keeping``: the key and the connectors that are kept from run to run
+- ``reloading``: what changes in the config folder, taken over while we run
 - ``roster``: who is on, and how that changes while we run; ``extraction``: one url, fetched once; ``postbox``: what
   clients say to each other; ``rejected_desk``: what could not be mapped is looked at, dropped, or mapped again
   (``replaying``); ``factory`` makes the actors that read providers

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
+import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -38,6 +39,7 @@ from .sources.pacing import Limit
 from .sources.targets import target_mistake
 from .spool import Spool
 from .storage.opening import Storage
+from .survey import Survey
 from .transforms.documents import encode_json
 from .transforms.symbols import SymbolTable, shipped_snapshot
 
@@ -58,6 +60,8 @@ class Assembly(Struct, frozen=True, kw_only=True):
 
     pipeline: Pipeline
     roster: Roster
+    factory: ActorFactory
+    survey: Survey
     extractor: Extractor
     postbox: Postbox
     rejected: RejectedDesk
@@ -65,7 +69,6 @@ class Assembly(Struct, frozen=True, kw_only=True):
     loader: Loader
     broadcaster: Broadcaster
     janitor: Janitor
-    surveyors: tuple[Surveyor, ...]
     limits: Mapping[str, Limit]
 
 
@@ -108,17 +111,13 @@ def assemble(
         on_answer=timings.answered,
     )
     entries = _with_actors([*written_entries(configuration), *kept], factory)
-    surveyors = {
+    surveyors: dict[str, Surveyor] = {
         source_id: factory.surveyor(
             source_id, settings, compiled.symbol_readers[source_id], stored_pairs.get(source_id, {})
         )
         for source_id, settings in configuration.symbols.items()
     }
-    symbols_of = {
-        entry.settings.connector_id: surveyors[entry.settings.source_id].ready
-        for entry in entries
-        if entry.settings.source_id in surveyors and entry.settings.source_id not in stored_pairs
-    }
+    survey = Survey(surveyors, known=stored_pairs)
     broadcaster = Broadcaster(
         buffer_bytes=service.live.subscriber_buffer_bytes,
         stream=stream,
@@ -137,10 +136,15 @@ def assemble(
         timer=timings,
         encode=encode_json,
     )
+
+    def first_answer(connector_id: str) -> trio.Event | None:
+        entry = roster.entries.get(connector_id)
+        return None if entry is None else survey.first_answer(entry.settings.source_id)
+
     crew = Crew(
         ledger,
         {entry.settings.connector_id: entry.actor for entry in entries if entry.actor is not None},
-        symbols_of=symbols_of.get,
+        symbols_of=first_answer,
     )
     side_door = SideDoor(ledger)
     pipeline = Pipeline(
@@ -150,7 +154,7 @@ def assemble(
         loader=loader,
         broadcaster=broadcaster,
         janitor=janitor,
-        surveyors=surveyors.values(),
+        survey=survey,
     )
 
     def forget(connector_id: str) -> None:
@@ -186,6 +190,8 @@ def assemble(
     return Assembly(
         pipeline=pipeline,
         roster=roster,
+        factory=factory,
+        survey=survey,
         extractor=extractor,
         postbox=Postbox(side_door, lambda: loader.statistics().last_error),
         rejected=rejected,
@@ -193,7 +199,6 @@ def assemble(
         loader=loader,
         broadcaster=broadcaster,
         janitor=janitor,
-        surveyors=tuple(surveyors.values()),
         limits=factory.limits,
     )
 

@@ -28,11 +28,18 @@ class Compiled(Struct, frozen=True):
     symbol_readers: dict[str, Callable[[Any], Pairs]]
 
 
+def draft_compiled(
+    folder: Path, environment: Mapping[str, str], tables: dict[str, SymbolTable]
+) -> tuple[Configuration, Compiled, list[Mistake]]:
+    """What can be made of ``folder``, compiled with ``tables``, and every mistake, those in expressions too."""
+    configuration, mistakes = draft_configuration(folder, environment)
+    compiled, wrong = _compiled(configuration, tables)
+    return configuration, compiled, mistakes + wrong
+
+
 def read_sound_configuration(folder: Path, environment: Mapping[str, str]) -> Configuration:
     """The configuration in ``folder``; :class:`ConfigError` with every mistake, those in expressions too."""
-    configuration, mistakes = draft_configuration(folder, environment)
-    _, wrong = _compiled(configuration, {})
-    mistakes += wrong
+    configuration, _, mistakes = draft_compiled(folder, environment, {})
     if mistakes:
         raise ConfigError(*mistakes)
     return configuration

@@ -72,6 +72,11 @@ class Crew:
                 start(connector_id, connector)
             await trio.sleep_forever()
 
+    @property
+    def closed(self) -> bool:
+        """Whether the service stops, and nobody comes any more."""
+        return self._closed
+
     def close_nowait(self) -> None:
         """Nobody comes any more: the service stops."""
         self._closed = True

@@ -191,7 +191,7 @@ class ConnectorFromFile(ConnectorChangeRefused):
     """It is written in a config file, and only there can it be changed."""
 
     def __init__(self, connector_id: str, file: str) -> None:
-        super().__init__(f"connector {connector_id!r} is written in {file}; change it there and restart the service")
+        super().__init__(f"connector {connector_id!r} is written in {file}; change it there")
 
 
 class VersionPassed(ConnectorChangeRefused):

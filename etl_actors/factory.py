@@ -52,9 +52,10 @@ class Clients(Struct, frozen=True):
 
 
 class ActorFactory:
-    """Makes actors of one configuration. ``mappings`` holds the mapping in force of every connector, by id, ``limits``
-    those of the providers, by name; ``unmapped(connector_id)`` says why nothing of its newest answer could be mapped,
-    and ``on_answer(connector_id, seconds)`` is told how long each answer took; ``backlog`` is what waits on disk to be
+    """Makes actors of one configuration. ``mappings`` holds the mapping in force of every connector, by id; ``limits``
+    and ``tables`` are those that the config files declare now, shared by all that was made;
+    ``unmapped(connector_id)`` says why nothing of its newest answer could be mapped, and
+    ``on_answer(connector_id, seconds)`` is told how long each answer took; ``backlog`` is what waits on disk to be
     loaded.
     """
 
@@ -76,8 +77,8 @@ class ActorFactory:
         self._storage = storage
         self._clients = clients
         self._ledger = ledger
-        self._tables = tables
-        self.limits: Mapping[str, Limit] = {name: Limit(settings) for name, settings in configuration.limits.items()}
+        self.tables = tables
+        self.limits = {name: Limit(settings) for name, settings in configuration.limits.items()}
         private = configuration.service.security.allow_private_targets
         self._trusted_dialler = Dialler()
         self._guarded_dialler = self._trusted_dialler if private else Dialler(AddressGuard())
@@ -100,8 +101,8 @@ class ActorFactory:
 
     def mapping(self, connector: ConnectorSettings) -> ItemMapping:
         """The mapping of ``connector``, compiled; :class:`ConfigError` names every expression that is wrong."""
-        # Only the config files declare tables; a connector of another source has none.
-        table = self._tables.get(connector.source_id) or SymbolTable()
+        # Only the config files declare tables; that of another source is empty, until a file does.
+        table = self.tables.setdefault(connector.source_id, SymbolTable())
         try:
             return ItemMapping(connector, table)
         except ConfigError as error:
@@ -240,7 +241,7 @@ class ActorFactory:
             source_id,
             self.source(asking, trusted=True),
             read=lambda body: read(self.decode(body)),
-            publish=self._tables[source_id].replace,
+            publish=self.tables[source_id].replace,
             store=partial(store_symbols, self._storage.writers, source_id),
             admit=admit,
             refresh_seconds=settings.refresh_seconds,

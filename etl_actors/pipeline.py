@@ -17,7 +17,7 @@ broadcaster closes its subscriptions. No flag says "running".
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import trio
@@ -25,12 +25,12 @@ import trio
 from .actors.broadcaster import Broadcaster
 from .actors.janitor import Janitor
 from .actors.loader import Loader
-from .actors.surveyor import Surveyor
 from .actors.transformer import Transformer
 from .crew import Crew
 from .messages import Extracted, Loaded, Transformed
 from .side_door import SideDoor
-from .supervisor import CONNECTORS, OURS, ActorStatistics, Restarts, Supervised
+from .supervisor import OURS, ActorStatistics, Restarts, Supervised
+from .survey import Survey
 
 R = TypeVar("R")
 S = TypeVar("S")
@@ -53,7 +53,7 @@ class Pipeline:
         loader: Loader,
         broadcaster: Broadcaster,
         janitor: Janitor,
-        surveyors: Iterable[Surveyor] = (),
+        survey: Survey | None = None,
     ) -> None:
         self.crew = crew
         self.side_door = side_door
@@ -61,7 +61,7 @@ class Pipeline:
         self._loader = loader
         self._broadcaster = broadcaster
         self._janitor = janitor
-        self._surveyors = tuple(surveyors)
+        self._survey = survey or Survey()
         self._supervised: dict[str, Supervised] = {}
         self._intake = trio.CancelScope()
         self._everything = trio.CancelScope()
@@ -69,7 +69,8 @@ class Pipeline:
 
     def actors(self) -> list[ActorStatistics]:
         """Every actor and how it is."""
-        return [*(supervised.statistics() for supervised in self._supervised.values()), *self.crew.statistics()]
+        ours = [supervised.statistics() for supervised in self._supervised.values()]
+        return [*ours, *self._survey.statistics(), *self.crew.statistics()]
 
     def channel_fill(self) -> dict[str, dict[str, float]]:
         """How many messages wait in each channel, and how many may."""
@@ -119,9 +120,7 @@ class Pipeline:
         with self._intake:
             async with trio.open_nursery() as sources:
                 sources.start_soon(self._supervise("janitor", OURS).run, self._janitor.run)
-                for surveyor in self._surveyors:
-                    name = f"surveyor:{surveyor.source_id}"
-                    sources.start_soon(self._supervise(name, CONNECTORS).run, surveyor.run)
+                sources.start_soon(self._survey.run)
                 await self.crew.run(extracted_send)
 
     async def _stage(
@@ -144,6 +143,6 @@ class Pipeline:
             self._broadcaster.close_nowait()
 
     def _supervise(self, name: str, rule: Restarts) -> Supervised:
-        """``CONNECTORS`` are restarted for ever, ``OURS`` a few times: then the service ends with a sentence."""
+        """``OURS`` are restarted a few times: then the service ends with a sentence."""
         supervised = self._supervised[name] = Supervised(name, rule)
         return supervised

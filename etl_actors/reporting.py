@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
@@ -35,6 +37,7 @@ def open_reports(
     watch: Watch,
     timings: Timings,
     *,
+    config: Callable[[], dict[str, Any]],
     data_dir: Path,
 ) -> Reports:
     """``timings`` are those that the assembly was made with."""
@@ -45,10 +48,11 @@ def open_reports(
         loader=assembly.loader,
         broadcaster=assembly.broadcaster,
         janitor=assembly.janitor,
-        surveyors=assembly.surveyors,
+        surveyors=assembly.survey.surveyors.values(),
         watch=watch,
         database=database,
         spool=spool.statistics,
+        config=config,
         version=__version__,
     )
     sources = Sources(
@@ -59,7 +63,7 @@ def open_reports(
         loader=assembly.loader,
         broadcaster=assembly.broadcaster,
         janitor=assembly.janitor,
-        surveyors=assembly.surveyors,
+        surveyors=assembly.survey.surveyors.values(),
         limits=assembly.limits,
         storage=storage,
         spool=spool,

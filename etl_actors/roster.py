@@ -2,7 +2,7 @@
 
 A change takes effect at once and alone: a new connector starts; a changed one is drained under its old mapping, kept,
 and started under the new one; a deleted one is drained, then forgotten. If any step fails, the connector runs on as it
-was. What is written in config files is read-only here.
+was. What is written in config files is read-only for callers; what the files say anew comes by :meth:`Roster.rewrite`.
 """
 
 from __future__ import annotations
@@ -125,6 +125,49 @@ class Roster:
                 self._drop(connector_id)
         log.info("connector.deleted", connector_id=connector_id)
 
+    async def rewrite(self, connector_id: str, written: Entry | None, mapping: ItemMapping | None = None) -> None:
+        """What the config files say of a connector from now on, None for nothing any more.
+
+        Raises ConnectorExists where somebody made one of that id over REST, and NotDrained.
+        """
+        async with self._turns.of(connector_id):
+            entry = self._entries.get(connector_id)
+            if entry is not None and entry.file is None:
+                raise ConnectorExists(connector_id)
+            if entry is None:
+                if written is not None and mapping is not None:
+                    self._write(written, mapping)
+            elif written is not None and written.settings == entry.settings:
+                self._entries[connector_id] = replace(entry, file=written.file)  # moved to another file, and runs on
+            else:
+                if written is None and entry.actor is not None:
+                    entry.actor.part_nowait("no config file names it any more")
+                async with self._drained(entry):
+                    paused = entry.actor is not None and entry.actor.paused
+                    if written is not None and mapping is not None:
+                        self._forget(connector_id)
+                        self._write(written, mapping, paused=paused)
+                    else:
+                        self._drop(connector_id)
+        await self._crew.wait_begun(connector_id)
+
+    async def renew(self, connector_id: str) -> None:
+        """Look again whether a kept connector in trouble is usable: the files say something else by now.
+
+        Raises StorageUnavailable.
+        """
+        async with self._turns.of(connector_id):
+            entry = self._entries.get(connector_id)
+            if entry is None or entry.file is not None or entry.trouble is None:
+                return
+            kept = await self._keeper.opened(connector_id)
+            if kept is not None:
+                self._adopt(usable(kept, self._factory), self._factory.mappings.get(connector_id))
+
+    def _write(self, written: Entry, mapping: ItemMapping, *, paused: bool = False) -> None:
+        self._factory.mappings[written.settings.connector_id] = mapping
+        self._adopt(written, mapping, paused=paused)
+
     def _refuse_taken(self, connector_id: Any) -> None:
         if isinstance(connector_id, str) and connector_id in self._entries:
             raise ConnectorExists(connector_id)
@@ -187,7 +230,7 @@ class Roster:
 
     def _adopt(self, entry: Entry, mapping: ItemMapping | None, *, paused: bool = False) -> Entry:
         if entry.runs and mapping is not None:
-            actor = self._factory.connector(entry.settings, mapping, trusted=False)
+            actor = self._factory.connector(entry.settings, mapping, trusted=entry.file is not None)
             if paused:
                 actor.pause_nowait()
             entry = replace(entry, actor=actor)

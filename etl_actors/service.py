@@ -29,6 +29,7 @@ from .metrics import Timings, watch_loop
 from .opening import open_ground
 from .patience import Patience
 from .progress import Progress, progress
+from .reloading import hangups, make_reloader, run_reloading
 from .reporting import open_reports
 from .revival import Revival
 from .settings import Configuration, ServiceSettings
@@ -87,10 +88,14 @@ async def serve(
     data_dir: Path,
     host: str | None = None,
     port: int | None = None,
+    folder: Path | None = None,
     environment: Mapping[str, str] = os.environ,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """The service, from opening to closing; ``task_status`` gets its address when it is ready."""
+    """The service, from opening to closing; ``task_status`` gets its address when it is ready.
+
+    Changes of ``folder``, where ``configuration`` was read, are taken over while it runs.
+    """
     settings = configuration.service
     host = host if host is not None else settings.server.host
     port = port if port is not None else settings.server.port
@@ -103,7 +108,11 @@ async def serve(
     check_address(settings.database)
     tables = shipped_tables(configuration)
     compiled = compile_expressions(configuration, tables)
-    with open_listener(host, port, stuck_seconds=settings.live.stuck_seconds) as listener, progress() as step:
+    with (
+        hangups() as hangup_signals,
+        open_listener(host, port, stuck_seconds=settings.live.stuck_seconds) as listener,
+        progress() as step,
+    ):
         address = address_of(listener)
         doors = await open_doors(settings, first_key, host=host, data_dir=data_dir)
         patience, stopping = Patience(step), Stopping(settings.server.drain_seconds)
@@ -146,6 +155,17 @@ async def serve(
                         timings=traced,
                     )
                     revival = Revival(storage)
+                    reloader = make_reloader(
+                        folder,
+                        environment,
+                        configuration,
+                        storage=storage,
+                        files=files,
+                        roster=assembly.roster,
+                        factory=assembly.factory,
+                        survey=assembly.survey,
+                        stopping=lambda: assembly.pipeline.crew.closed,
+                    )
                     reports = open_reports(
                         settings,
                         storage,
@@ -155,6 +175,7 @@ async def serve(
                         files,
                         ground.doorkeeper,
                         timings,
+                        config=reloader.statistics,
                         data_dir=data_dir,
                     )
                     app = create_app(
@@ -179,6 +200,8 @@ async def serve(
                         running.start_soon(Supervised("doorkeeper", OURS).run, ground.doorkeeper.run)
                         running.start_soon(revival.run)
                         running.start_soon(watch_loop, timings.late)
+                        stop_nowait = partial(assembly.pipeline.stop_nowait, settings.server.drain_seconds)
+                        running.start_soon(run_reloading, reloader, hangup_signals, stop_nowait)
                         running.start_soon(_announce, step, address, data_dir, task_status)
                         await assembly.pipeline.run()
                         running.cancel_scope.cancel()

@@ -6,7 +6,7 @@ here with what the connector says: an answer that arrives but cannot be mapped m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -61,10 +61,11 @@ class StatusBoard:
         loader: Loader,
         broadcaster: Broadcaster,
         janitor: Janitor,
-        surveyors: tuple[Surveyor, ...],
+        surveyors: Collection[Surveyor],
         watch: Watch,
         database: Database,
         spool: Callable[[], SpoolStatistics],
+        config: Callable[[], dict[str, Any]],
         version: str,
     ) -> None:
         self._roster = roster
@@ -77,6 +78,7 @@ class StatusBoard:
         self._watch = watch
         self._database = database
         self._spool = spool
+        self._config = config
         self._version = version
         self._started = trio.current_time()
         self._started_at = datetime.now(UTC)
@@ -95,6 +97,7 @@ class StatusBoard:
             "uptime_seconds": round(trio.current_time() - self._started, 3),
             "connectors": by_state,
             "stale": self.stale(),
+            "config": self._config(),
             "actors": msgspec.to_builtins(self._pipeline.actors()),
             "channels": self._pipeline.channel_fill(),
             "loader": msgspec.to_builtins(self._loader.statistics()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -69,6 +70,9 @@ def serve(config: Path, data_dir: Path, host: str | None, port: int | None) -> N
     from ..service import run_until_stopped
     from ..service import serve as run
 
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until somebody listens to it, and after that
     configuration = read_sound_configuration(config, os.environ)
     configure_logs(debug=configuration.service.logging.debug)
-    run_until_stopped(partial(run, configuration, data_dir=data_dir, host=host, port=port))
+    folder = None if config == shipped_config() else config
+    run_until_stopped(partial(run, configuration, data_dir=data_dir, host=host, port=port, folder=folder))

@@ -58,7 +58,7 @@ class FileDesk:
     def __init__(self, records: Records, data_dir: Path, *, keep_days: float) -> None:
         self._records = records
         self._folders = {"upload": data_dir / UPLOADS, "processed": data_dir / PROCESSED}
-        self._keep = timedelta(days=keep_days) if keep_days else None
+        self.keep_for(keep_days)
         self._places = trio.Semaphore(MOST_ARRIVING)
         self._turns = trio.Semaphore(MOST_PARSED)
         self._unsettled: dict[str, float] = {}
@@ -71,6 +71,10 @@ class FileDesk:
             parsed=MOST_PARSED - self._turns.value,
             waiting=self._places.statistics().tasks_waiting,
         )
+
+    def keep_for(self, keep_days: float) -> None:
+        """From the next sweep on files are kept for so long; 0 keeps for ever."""
+        self._keep = timedelta(days=keep_days) if keep_days else None
 
     @asynccontextmanager
     async def receiving(self, expected_bytes: int) -> AsyncIterator[Arrival]:

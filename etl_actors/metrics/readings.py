@@ -5,7 +5,7 @@ Everything is asked on trio's thread. With very many connectors that takes a whi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 import trio
@@ -75,7 +75,7 @@ class Sources(Struct, frozen=True, kw_only=True):
     loader: Loader
     broadcaster: Broadcaster
     janitor: Janitor
-    surveyors: Sequence[Surveyor]
+    surveyors: Collection[Surveyor]
     limits: Mapping[str, Limit]
     storage: Storage
     spool: Spool

@@ -55,6 +55,26 @@ class Limit:
         self._intervals: dict[str, float] = {}
         self._held_until = -inf
         self._gate = trio.StrictFIFOLock()
+        self._changed = trio.Event()
+
+    @property
+    def settings(self) -> LimitSettings:
+        """What is declared now."""
+        return self._settings
+
+    def change(self, settings: LimitSettings) -> None:
+        """The provider allows something else from now on. What was used of a window of the same length stays used, and
+        whoever waits at the gate is judged anew.
+        """
+        used = {(window.allowance.seconds, window.allowance.weighed): window for window in self._windows}
+        self._settings = settings
+        self._allowances = allowances_of(settings)
+        self._windows = [
+            Window(allowance, used.get((allowance.seconds, allowance.weighed))) for allowance in self._allowances
+        ]
+        self._intervals = stretched(self._demands, self._allowances)
+        self._changed.set()
+        self._changed = trio.Event()
 
     def statistics(self) -> LimitStatistics:
         """A snapshot."""
@@ -108,9 +128,10 @@ class Limit:
     async def admit(self, cost: float = 1) -> None:
         """Waits until a call of ``cost`` is allowed, and counts it."""
         async with self._gate:
-            # Not waiting for somebody's flag: only time opens the gate, and a ban may come while we wait for it.
-            while (wait := self._wait(cost)) > 0:  # noqa: ASYNC110 - see above
-                await trio.sleep(wait)
+            # Time opens the gate, or a change of the limit; a ban may come while we wait for either.
+            while (wait := self._wait(cost)) > 0:
+                with trio.move_on_after(wait):
+                    await self._changed.wait()
             now = self._clock()
             for window in self._windows:
                 window.use(cost, now)

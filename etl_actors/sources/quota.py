@@ -92,12 +92,16 @@ def _shared_interval(greedy: Iterable[Demand], steady: Iterable[Demand], allowan
 
 
 class Window:
-    """What was used of one allowance in the last ``allowance.seconds``, in at most a thousand slices."""
+    """What was used of one allowance in the last ``allowance.seconds``, in at most a thousand slices.
 
-    def __init__(self, allowance: Allowance) -> None:
+    ``before`` is the window of an allowance that this one takes the place of: what was used of it counts.
+    """
+
+    def __init__(self, allowance: Allowance, before: Window | None = None) -> None:
         self.allowance = allowance
-        self._slices: deque[tuple[float, float, float]] = deque()  # begun, last use, amount
-        self._used = 0.0
+        # begun, last use, amount
+        self._slices: deque[tuple[float, float, float]] = deque(() if before is None else before._slices)
+        self._used: float = 0.0 if before is None else before._used
 
     def wait(self, cost: float, now: float) -> float:
         """How many seconds until a call of ``cost`` fits; 0 when it does now."""

@@ -10,6 +10,7 @@ from psycopg import AsyncConnection
 from ..messages import Checkpoint, Claim
 from ..settings import ConnectorSettings
 from .pool import Pool
+from .translation import translated
 
 
 class ClaimBook:
@@ -43,6 +44,12 @@ class ClaimBook:
                 cursor=None if cursor_text is None else msgspec.json.decode(cursor_text),
             ),
         )
+
+    async def register(self, connectors: tuple[ConnectorSettings, ...]) -> None:
+        """Keep ``api_connectors`` in step with what config files say now. Raises StorageUnavailable."""
+        async with self._pool.connection() as connection:
+            with translated():
+                await register_connectors(connection, connectors)
 
 
 async def register_connectors(connection: AsyncConnection[Any], connectors: tuple[ConnectorSettings, ...]) -> None:

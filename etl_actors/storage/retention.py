@@ -83,6 +83,10 @@ class Retention:
     def __init__(self, pool: Pool, partitions: PartitionBook, settings: RetentionSettings) -> None:
         self._pool = pool
         self._partitions = partitions
+        self.change(settings)
+
+    def change(self, settings: RetentionSettings) -> None:
+        """From the next sweep on these are the limits."""
         self._settings = settings
         responses = _days(settings.responses_days)
         self._keep = {

@@ -187,6 +187,12 @@ STATUS: dict[str, Any] = {
             "last_error_at": None,
         },
     ],
+    "config": {
+        "folder": "config",
+        "last_loaded_at": MOMENT,
+        "last_error": None,
+        "needs_restart": [],
+    },
     "channels": {"extracted": {"waiting": 0, "capacity": 8}},
     "loader": {
         "batches": 13,

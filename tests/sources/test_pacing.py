@@ -217,3 +217,30 @@ async def test_a_limit_tells_how_it_is_used(autojump_clock: object) -> None:
     told = limit.statistics()
     assert told.held_seconds == pytest.approx(30)
     assert [one.used for one in told.windows if one.weighed] == [30]
+
+
+async def test_a_limit_that_is_loosened_lets_through_who_waits(autojump_clock: trio.testing.MockClock) -> None:
+    """At once, and intervals shrink with it; nobody has to join again."""
+    limit = Limit(LimitSettings(requests_per_hour=1))
+    limit.join("a", 10)
+    await limit.admit()
+    begun = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(limit.admit)
+        await trio.sleep(5)
+        assert limit.effective_interval("a") == 3600
+        limit.change(LimitSettings(requests_per_hour=1000))
+    assert trio.current_time() - begun == pytest.approx(5)
+    assert limit.effective_interval("a") == 10
+
+
+async def test_what_was_used_of_a_limit_counts_after_its_change(autojump_clock: trio.testing.MockClock) -> None:
+    """Saving the file again and again gives nobody more calls; a window of another length begins empty."""
+    limit = Limit(LimitSettings(requests_per_minute=5))
+    begun = trio.current_time()
+    for amount in (4, 3, 2):
+        await limit.admit()
+        limit.change(LimitSettings(requests_per_minute=amount, requests_per_hour=100))
+    assert trio.current_time() == begun
+    await limit.admit()
+    assert trio.current_time() - begun == pytest.approx(60)

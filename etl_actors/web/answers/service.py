@@ -107,6 +107,31 @@ class SymbolStatus(Struct, kw_only=True):
     last_error: str | None
 
 
+class ConfigMistake(Struct, kw_only=True):
+    """One thing that is wrong: in which file, at which key."""
+
+    file: str
+    path: str
+    message: str
+
+
+class ConfigRefused(Struct, kw_only=True):
+    """Why what runs is not what the files say."""
+
+    at: datetime
+    reason: str
+    mistakes: list[ConfigMistake]
+
+
+class ConfigStatus(Struct, kw_only=True):
+    """How what runs goes with the config files."""
+
+    folder: Annotated[str | None, Meta(description="What is watched; null for the shipped config, which is not.")]
+    last_loaded_at: datetime
+    last_error: ConfigRefused | None
+    needs_restart: Annotated[list[str], Meta(description="Changed settings that take effect after a restart.")]
+
+
 class Status(Struct, kw_only=True):
     """How everything is."""
 
@@ -118,6 +143,7 @@ class Status(Struct, kw_only=True):
     stale: Annotated[
         list[str], Meta(description="The ids of connectors that brought nothing fresh within `stale_after_seconds`.")
     ]
+    config: ConfigStatus
     actors: list[Actor]
     channels: dict[str, ChannelFill]
     loader: LoaderStatus
