@@ -71,7 +71,6 @@ async def test_a_storm_of_reloads_costs_those_that_did_not_change_nothing(folder
                 assert service.events("config.refused")
                 touched = [name for one in service.events("config.reloaded") for name in one.get("changed", ())]
                 assert set(touched) == {"even", "odd"}
-                assert len(touched) > 5
                 assert await polls(service, "kept", before + 20) > before
                 assert watchers(service) == watching
                 assert len(watching) == 1
