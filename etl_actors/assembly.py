@@ -130,7 +130,7 @@ def assemble(
         storage.writer,
         max_batch_rows=service.loader.max_batch_rows,
         max_batch_age_seconds=service.loader.max_batch_age_seconds,
-        on_epoch_lost=lambda lost: crew.drop_nowait(roster.reading_under(lost)),
+        on_epoch_lost=lambda lost: roster.lose_nowait(lost),
         ledger=ledger,
         backlog=backlog,
         timer=timings,

@@ -90,6 +90,10 @@ class Crew:
         else:
             self._start(connector_id, connector)
 
+    def has(self, connector_id: str) -> bool:
+        """Whether its actor runs, or will with the others."""
+        return connector_id in self._members or (self._start is None and connector_id in self._waiting)
+
     async def wait_begun(self, connector_id: str) -> None:
         """Until the actor of a connector that was added runs."""
         member = self._members.get(connector_id)

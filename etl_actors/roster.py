@@ -64,15 +64,24 @@ class Roster:
         """Everybody, by id: first those from files, then those made over REST, oldest first."""
         return self._entries
 
-    def reading_under(self, epochs: Mapping[str, int]) -> list[str]:
-        """Those of these connectors that read under that epoch now; who has claimed a newer one did not lose it."""
-        return [
-            connector_id
-            for connector_id, epoch in epochs.items()
-            if (entry := self._entries.get(connector_id)) is not None
-            and entry.actor is not None
-            and entry.actor.epoch == epoch
-        ]
+    def lose_nowait(self, epochs: Mapping[str, int]) -> None:
+        """Somebody else has claimed these connectors, which we read under these epochs: our actors end, and say why.
+
+        One that has claimed a newer epoch did not lose it.
+        """
+        for connector_id, epoch in epochs.items():
+            entry = self._entries.get(connector_id)
+            if entry is not None and entry.actor is not None and entry.actor.epoch == epoch:
+                entry.actor.part_nowait(
+                    "another service on this database reads it now; a trigger or resume takes it back"
+                )
+                self._crew.drop_nowait([connector_id])
+
+    def take_back_nowait(self, connector_id: str) -> None:
+        """Claim a connector anew that was lost; nothing while its actor runs. NotDrained when the service stops."""
+        entry = self._entries.get(connector_id)
+        if entry is not None and entry.actor is not None and not self._crew.has(connector_id):
+            self._crew.add_nowait(connector_id, entry.actor)
 
     def look_again_nowait(self, connector_id: str) -> None:
         """What is known of a connector's answers has changed."""

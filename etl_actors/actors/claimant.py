@@ -83,8 +83,9 @@ class Claimant:
         self._notices.look_again_nowait()
 
     def part_nowait(self, reason: str) -> None:
-        """It is about to be ended for good, for this reason, which is said."""
+        """It is about to be ended, for this reason, which is said."""
         self._run_signs = replace(self._run_signs, ended=reason)
+        self._tally.troubled(reason)
 
     @asynccontextmanager
     async def _running(self, extracted_send: trio.MemorySendChannel[Extracted]) -> AsyncIterator[None]:

@@ -114,6 +114,7 @@ def connector_routes(statuses: Statuses, roster: Roster) -> Blueprint:
     @documented("Poll now", scope="write", answers={200: AS_IT_IS}, problems=(409,))
     async def trigger(connector_id: str) -> Response:
         running(connector_id).trigger_nowait()
+        roster.take_back_nowait(connector_id)
         return await status(connector_id)
 
     @routes.post("/<connector_id>/pause")
@@ -126,6 +127,7 @@ def connector_routes(statuses: Statuses, roster: Roster) -> Blueprint:
     @documented("Resume a connector", scope="write", answers={200: AS_IT_IS}, problems=(409,))
     async def resume(connector_id: str) -> Response:
         running(connector_id).resume_nowait()
+        roster.take_back_nowait(connector_id)
         return await status(connector_id)
 
     def current(connector_id: str) -> str:
@@ -147,7 +149,8 @@ def connector_routes(statuses: Statuses, roster: Roster) -> Blueprint:
         if entry is None:
             raise unknown(connector_id)
         if entry.actor is None:
-            raise Problem(409, "Not running", f"connector {connector_id!r} does not run, so there is nothing to do")
+            reason = "it is switched off (enabled = false), or cannot run; its status says more"
+            raise Problem(409, "Not running", f"connector {connector_id!r} does not run: {reason}")
         return entry.actor
 
     return routes
