@@ -25,9 +25,11 @@ def lines_of_a_killed_child(parent: subprocess.Popen[str], first: int, seconds: 
     stdin, stdout = pipes(parent)
     stdin.write(f"{first}\n")
     stdin.flush()
-    lines = [stdout.readline()]
-    while not lines[-1].startswith("child "):
-        lines.append(stdout.readline())
+    lines: list[str] = []
+    while not lines or not lines[-1].startswith("child "):
+        line = stdout.readline()
+        assert line, "the parent of the children is gone"
+        lines.append(line)
     time.sleep(seconds)
     os.kill(int(lines.pop().removeprefix("child ")), signal.SIGKILL)
     while (line := stdout.readline()) != "ended\n":
@@ -47,8 +49,10 @@ async def test_two_hundred_kills_lose_nothing(tmp_path: Path) -> None:
     """What was acknowledged is there, whole, in order, once; what was removed is not."""
     told: dict[str, set[int]] = {"+": set(), "-": set(), "x": set()}
     command = [sys.executable, "-m", "tests.spool.appending", str(tmp_path)]
+    # Wherever the suite is run from, the child finds these tests.
+    root = Path(__file__).parents[2]
     with subprocess.Popen(  # noqa: ASYNC220  # nothing else runs here, and what is tested is time on the clock
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root
     ) as parent:
         for run in range(1, KILLS + 1):
             for line in lines_of_a_killed_child(parent, run * RUN, random.uniform(0, LIFE_SECONDS)):
