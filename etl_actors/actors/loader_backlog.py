@@ -52,21 +52,14 @@ class Backlog:
         self._spool = spool
         self._turn = trio.Lock()
         self._filled = trio.Event()
-        self._emptied = trio.Event()
         self.trouble: str | None = None
         if spool.statistics().batches:
             self._filled.set()
-        else:
-            self._emptied.set()
 
     @property
     def is_waiting(self) -> bool:
         """Whether anything waits."""
         return self._filled.is_set()
-
-    async def wait_empty(self) -> None:
-        """Until nothing waits."""
-        await self._emptied.wait()
 
     async def keep(self, batch: Batch) -> bool:
         """Put it behind what waits; False when the disk takes nothing now."""
@@ -78,9 +71,7 @@ class Backlog:
                     log.error("loader.spool_takes_nothing", error=str(error))
                 self.trouble = str(error)
                 return False
-            if not self._filled.is_set():
-                self._filled.set()
-                self._emptied = trio.Event()
+            self._filled.set()
         self.trouble = None
         return True
 
@@ -115,5 +106,4 @@ class Backlog:
             # Somebody may have got in line since.
             if await self._spool.first() is None:
                 self._filled = trio.Event()
-                self._emptied.set()
                 log.info("loader.spool_empty")
