@@ -16,8 +16,9 @@ from msgspec.structs import replace
 
 from .actors.broadcaster import Broadcaster, HandOutTimer
 from .actors.janitor import Janitor
-from .actors.loader import CommitTimer, Loader
+from .actors.loader import Loader
 from .actors.loader_backlog import Backlog
+from .actors.loader_commit import CommitTimer
 from .actors.surveyor import Pairs, Surveyor
 from .actors.transformer import Transformer, TransformTimer
 from .compiling import Compiled

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Timer
 
@@ -92,12 +92,13 @@ class SpoolFile:
         row = self._connection.execute("SELECT written_at FROM batches ORDER BY sequence LIMIT 1").fetchone()
         return row[0] if row is not None and isinstance(row[0], int) else None
 
-    def remove(self, sequence: int, *, older: int | None) -> None:
-        """That record is not needed any more. ``older`` is the oldest that waits elsewhere."""
-        row = self._connection.execute("SELECT rows FROM batches WHERE sequence = ?", (sequence,)).fetchone()
-        if row is not None:
-            with self._commit(self._without(sequence, row[0], older)):
-                self._connection.execute("DELETE FROM batches WHERE sequence = ?", (sequence,))
+    def remove(self, sequences: Sequence[int], *, older: int | None) -> None:
+        """Those records are not needed any more. ``older`` is the oldest that waits elsewhere."""
+        query = "SELECT rows FROM batches WHERE sequence = ?"
+        rows = {one: row[0] for one in sequences if (row := self._connection.execute(query, (one,)).fetchone())}
+        if rows:
+            with self._commit(self._without(rows, older)):
+                self._connection.executemany("DELETE FROM batches WHERE sequence = ?", ((one,) for one in rows))
 
     def set_aside(self, sequence: int, reason: str, *, older: int | None, whole: bool) -> None:
         """That record cannot be read: keep it where it is in nobody's way. ``whole``: with all of its bytes."""
@@ -106,7 +107,7 @@ class SpoolFile:
         if row is None:
             return
         rows, batch_id, blob = row
-        place = self._without(sequence, rows, older)
+        place = self._without({sequence: rows}, older)
         with self._commit(replace(place, damaged=place.damaged + 1)):
             # In this order, so that it finds its place in the pages that it leaves, however full the queue is.
             self._connection.execute("DELETE FROM batches WHERE sequence = ?", (sequence,))
@@ -156,12 +157,13 @@ class SpoolFile:
         """What the log holds goes into the file, and the log away."""
         self._connection.close()
 
-    def _without(self, sequence: int, rows: object, older: int | None) -> Place:
-        query = "SELECT sequence FROM batches WHERE sequence <> ? ORDER BY sequence LIMIT 1"
-        found = self._connection.execute(query, (sequence,)).fetchone()
-        kept = [*([] if older is None else [older]), *(found or ())]
-        batches = max(0, self.place.batches - 1)
-        counted = rows if isinstance(rows, int) else 0
+    def _without(self, rows: Mapping[int, object], older: int | None) -> Place:
+        """The place without these records; of each, how many rows it says it has."""
+        query = "SELECT sequence FROM batches ORDER BY sequence LIMIT ?"
+        first = self._connection.execute(query, (len(rows) + 1,)).fetchall()
+        kept = [sequence for (sequence,) in first if sequence not in rows] + ([] if older is None else [older])
+        batches = max(0, self.place.batches - len(rows))
+        counted = sum(many for many in rows.values() if isinstance(many, int))
         return replace(
             self.place,
             removed=min(kept) - 1 if kept else self.place.last,

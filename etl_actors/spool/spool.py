@@ -77,9 +77,9 @@ class Spool:
                 return Spooled(record.sequence, batch)
         return None
 
-    async def remove(self, sequence: int) -> None:
-        """That batch is committed: it does not wait any more. On disk when this returns."""
-        await self._ask(self._store.remove, sequence)
+    async def remove(self, *sequences: int) -> None:
+        """Those batches are committed: they do not wait any more. On disk when this returns."""
+        await self._ask(self._store.remove, sequences)
 
     async def has_room(self, size: int) -> bool:
         """Whether a batch of ``size`` bytes would be taken now. What is appended is smaller: it is compressed."""

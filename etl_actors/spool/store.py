@@ -64,9 +64,9 @@ class Store:
         """The oldest record with a sequence above ``after``; not proved yet."""
         return self._do(lambda: self._next(after))
 
-    def remove(self, sequence: int) -> None:
-        """That record is committed elsewhere. Removing what is not there changes nothing."""
-        self._do(lambda: self._remove(sequence), ballast=True)
+    def remove(self, sequences: Sequence[int]) -> None:
+        """Those records are committed elsewhere. Removing what is not there changes nothing."""
+        self._do(lambda: self._remove(sequences), ballast=True)
         self._see()
 
     def set_aside(self, sequence: int, reason: str, *, whole: bool) -> None:
@@ -162,13 +162,14 @@ class Store:
             except Undecodable as error:
                 self.set_aside(sequence, str(error), whole=False)
 
-    def _remove(self, sequence: int) -> None:
-        if self._drop(sequence):
+    def _remove(self, sequences: Sequence[int]) -> None:
+        dropped = {sequence for sequence in sequences if self._drop(sequence)}
+        if dropped:
             self._file.mark(replace(self._file.place, removed=self._removed()))
             self._finish()
-            return
-        self._file.remove(sequence, older=self._oldest_ruined())
-        self._file.shrink()
+        if kept := [sequence for sequence in sequences if sequence not in dropped]:
+            self._file.remove(kept, older=self._oldest_ruined())
+            self._file.shrink()
 
     def _set_aside(self, sequence: int, reason: str, *, whole: bool) -> None:
         ruin = self._drop(sequence)

@@ -1,6 +1,7 @@
 """The commit: one transaction stores a batch, and everything that must be true later is decided in it.
 
 1. *Once*: the batch's id is inserted; when it is there already, this batch is stored and only its offsets are read.
+   What waited on disk comes several batches at a time, each with its own id: they may meet in other company again.
 2. *Rows*: COPY, stamped with the time they were received; the rejected payloads that are replayed go.
 3. *Fence, state, offset*: one server-side call, sent together with COMMIT (``migrations/0002_commit.sql``).
 
@@ -13,7 +14,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
 import psycopg
@@ -46,17 +46,17 @@ class BatchWriter:
         self._frame_ids = IdBlocks("websocket_data_id_seq", 100)
         self._item_ids = IdBlocks("api_connector_items_id_seq", 1000)
 
-    async def write(self, batch: Batch) -> tuple[Event, ...]:
-        """Commit ``batch``; returns its events in the order of their offsets.
+    async def write(self, *batches: Batch) -> tuple[Event, ...]:
+        """Commit ``batches`` together; returns their events in the order of their offsets.
 
-        Raises :class:`StorageUnavailable` (nothing is decided: write the same batch again), :class:`EpochLost` (write
-        it again without those connectors), :class:`ReplaysLost` (without those parts) or :class:`StorageRefused` (a
-        value that cannot be stored).
+        Raises :class:`StorageUnavailable` (nothing is decided: write the same again), :class:`EpochLost` (write it
+        again without those connectors), :class:`ReplaysLost` (without those parts) or :class:`StorageRefused` (a value
+        that cannot be stored).
         """
         async with self._pool.connection() as connection:
             try:
                 with translated():
-                    return await self._write(connection, batch)
+                    return await self._write(connection, batches)
             except psycopg.errors.CheckViolation:
                 # A partition that we believed in was dropped meanwhile; the next attempt makes it again.
                 await self._partitions.refresh(connection)
@@ -77,31 +77,38 @@ class BatchWriter:
                 item_ids = await self._item_ids.take(connection, len(part.items))
                 return await find_refused(connection, Stored(part, None, item_ids), copies=copies)
 
-    async def _write(self, connection: AsyncConnection[Any], batch: Batch) -> tuple[Event, ...]:
+    async def _write(self, connection: AsyncConnection[Any], batches: Sequence[Batch]) -> tuple[Event, ...]:
         now = datetime.now(UTC)
-        await self._make_partitions(connection, batch, now)
+        parts = [part for batch in batches for part in batch.parts]
+        await self._make_partitions(connection, parts, now)
         stored = [
             Stored(
                 part=part,
                 row_id=await self._row_id(connection, part),
                 item_ids=await self._item_ids.take(connection, len(part.items)),
             )
-            for part in batch.parts
+            for part in parts
         ]
         try:
             await connection.execute("BEGIN")
-            if not await _is_new(connection, batch.batch_id):
+            known = await _known(connection, batches)
+            if known:
                 await connection.execute("ROLLBACK")
-                return await self._recall(connection, batch)
-            await copy_rows(connection, stored)
-            gone = await take_replayed(connection, [part for part in batch.parts if part.replays is not None])
-            first = await self._finish(connection, stored, gone, now)
+            else:
+                await copy_rows(connection, stored)
+                gone = await take_replayed(connection, [part for part in parts if part.replays is not None])
+                first = await self._finish(connection, stored, gone, now)
         except psycopg.Error as error:
             await _roll_back(connection)
             raise _meaning(error) from error
         except BaseException:
             await _roll_back(connection)
             raise
+        if known:
+            # What is stored already was stored before the others: its offsets are the lower ones.
+            events = await self._recall(connection, [part for batch in known for part in batch.parts])
+            rest = [batch for batch in batches if all(batch is not one for one in known)]
+            return events + (await self._write(connection, rest) if rest else ())
         return await encode_events(stored, first)
 
     async def _row_id(self, connection: AsyncConnection[Any], part: Transformed) -> int | None:
@@ -110,9 +117,11 @@ class BatchWriter:
         ids = self._response_ids if part.kind == "response" else self._frame_ids
         return (await ids.take(connection, 1))[0]
 
-    async def _make_partitions(self, connection: AsyncConnection[Any], batch: Batch, now: datetime) -> None:
+    async def _make_partitions(
+        self, connection: AsyncConnection[Any], parts: Sequence[Transformed], now: datetime
+    ) -> None:
         wanted: dict[str, set[datetime]] = {"events": {now}}
-        for part in batch.parts:
+        for part in parts:
             for table, rows in rows_by_table(part).items():
                 if rows:
                     wanted.setdefault(table, set()).add(part.received_at)
@@ -137,16 +146,16 @@ class BatchWriter:
         assert row is not None
         return int(row[0])
 
-    async def _recall(self, connection: AsyncConnection[Any], batch: Batch) -> tuple[Event, ...]:
-        """The batch is stored already (the answer to its COMMIT was lost): read which ids and offsets it got."""
+    async def _recall(self, connection: AsyncConnection[Any], parts: Sequence[Transformed]) -> tuple[Event, ...]:
+        """These are stored already (the answer to their COMMIT was lost): read which ids and offsets they got."""
         cursor = await connection.execute(
             "SELECT event_id, stream_offset, coalesce(response_id, frame_id), first_item, last_item FROM events"
             " WHERE event_id = ANY(%s)",
-            ([part.extraction_id for part in batch.parts],),
+            ([part.extraction_id for part in parts],),
         )
         found = {row[0]: row[1:] for row in await cursor.fetchall()}
         stored: list[tuple[int, Stored]] = []
-        for part in batch.parts:
+        for part in parts:
             if part.extraction_id in found:
                 offset, row_id, first, last = found[part.extraction_id]
                 ids = await _ids_between(connection, part, first, last) if part.items else []
@@ -161,11 +170,14 @@ def _jsonb(value: object) -> Jsonb:
     return Jsonb(value, dumps=msgspec.json.encode)
 
 
-async def _is_new(connection: AsyncConnection[Any], batch_id: UUID) -> bool:
+async def _known(connection: AsyncConnection[Any], batches: Sequence[Batch]) -> list[Batch]:
+    """Those of ``batches`` that are stored already; the ids of the others are written down now."""
     cursor = await connection.execute(
-        "INSERT INTO batches (batch_id) VALUES (%s) ON CONFLICT DO NOTHING RETURNING 1", (batch_id,)
+        "INSERT INTO batches (batch_id) SELECT unnest(%s::uuid[]) ON CONFLICT DO NOTHING RETURNING batch_id",
+        ([batch.batch_id for batch in batches],),
     )
-    return await cursor.fetchone() is not None
+    new = {row[0] for row in await cursor.fetchall()}
+    return [batch for batch in batches if batch.batch_id not in new]
 
 
 async def _roll_back(connection: AsyncConnection[Any]) -> None:

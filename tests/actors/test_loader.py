@@ -7,7 +7,8 @@ from typing import Any
 
 import trio
 
-from etl_actors.actors.loader import CommitTimer, Loader
+from etl_actors.actors.loader import Loader
+from etl_actors.actors.loader_commit import CommitTimer
 from etl_actors.errors import EpochLost, ReplaysLost, StorageRefused, StorageUnavailable
 from etl_actors.messages import UNOWNED, Batch, Event, Loaded, Transformed, Unstored
 
@@ -30,10 +31,14 @@ class Memory:
     async def refused_items(self, part: Transformed, *, copies: int) -> dict[int, str] | None:
         return self.blame(part, copies)
 
-    async def write(self, batch: Batch) -> tuple[Event, ...]:
-        self.attempts.append((batch.batch_id, trio.current_time()))
+    async def write(self, *batches: Batch) -> tuple[Event, ...]:
+        self.attempts.append((batches[0].batch_id, trio.current_time()))
         await trio.lowlevel.checkpoint()
-        self.trouble(batch)
+        for batch in batches:
+            self.trouble(batch)
+        return tuple(event for batch in batches for event in self._written(batch))
+
+    def _written(self, batch: Batch) -> list[Event]:
         before = [one.batch_id for one in self.batches]
         if batch.batch_id in before:  # the answer to its commit was lost
             place = before.index(batch.batch_id)
@@ -41,7 +46,7 @@ class Memory:
             place = len(before)
             self.batches.append(batch)
         first = sum(len(one.parts) for one in self.batches[:place]) + 1
-        return tuple(
+        return [
             Event(
                 offset=first + place,
                 event_id=part.extraction_id,
@@ -52,7 +57,7 @@ class Memory:
             )
             for place, part in enumerate(batch.parts)
             if part.store_response
-        )
+        ]
 
     async def unstored(self, parts: Sequence[Transformed]) -> tuple[Unstored, ...]:
         return tuple(

@@ -58,10 +58,10 @@ class Queue:
         self._fail()
         return next((place for place in self.waiting if place.sequence > after), None)
 
-    async def remove(self, sequence: int) -> None:
+    async def remove(self, *sequences: int) -> None:
         await trio.sleep(0.001)
         self._fail()
-        self.waiting = [place for place in self.waiting if place.sequence != sequence]
+        self.waiting = [place for place in self.waiting if place.sequence not in sequences]
 
     def statistics(self) -> Count:
         return Count(len(self.waiting))

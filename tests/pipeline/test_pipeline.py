@@ -74,11 +74,11 @@ class Memory:
         self.prices: dict[str, list[str]] = {}
         self.head = 0
 
-    async def write(self, batch: Batch) -> tuple[Event, ...]:
+    async def write(self, *batches: Batch) -> tuple[Event, ...]:
         await trio.sleep(self.seconds)
         self.trouble()
         events = []
-        for part in batch.parts:
+        for part in (part for batch in batches for part in batch.parts):
             self.prices.setdefault(part.connector_id, []).extend(item.price or "" for item in part.items)
             self.head += 1
             events.append(
