@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pytest
 import trio
@@ -14,9 +15,9 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from etl_actors.actors.loader import Loader
-from etl_actors.actors.loader_backlog import Backlog
+from etl_actors.actors.loader_backlog import TOGETHER_BATCHES, Backlog
 from etl_actors.actors.loader_patience import PATIENCE_SECONDS
-from etl_actors.errors import EpochLost, SpoolFull, SpoolUnavailable, StorageUnavailable
+from etl_actors.errors import EpochLost, SpoolFull, SpoolUnavailable, StorageRefused, StorageUnavailable
 from etl_actors.ledger import Ledger
 from etl_actors.messages import UNOWNED, Batch, Checkpoint, Event, Loaded, Transformed, Unstored
 
@@ -81,6 +82,7 @@ class Scene:
         self.ledger = Ledger()
         self.lost: dict[str, int] = {}
         self.fenced: set[str] = set()
+        self.refused: UUID | None = None
         self.said: list[Event | Unstored] = []
         self.loader = Loader(
             self.writer,
@@ -97,6 +99,8 @@ class Scene:
         lost = {part.connector_id for part in batch.parts if part.epoch != UNOWNED} & self.fenced
         if lost:
             raise EpochLost(frozenset(lost))
+        if any(part.extraction_id == self.refused and part.store_response for part in batch.parts):
+            raise StorageRefused("no")
 
     @property
     def stored(self) -> list[Any]:
@@ -118,6 +122,10 @@ class Scene:
             async with send:
                 await act(send)
                 await trio.sleep(30)
+
+
+async def idle(send: trio.MemorySendChannel[Transformed]) -> None:
+    """Nothing new comes."""
 
 
 async def test_what_cannot_be_stored_leaves_at_once_and_is_stored_in_order_later(autojump_clock: Any) -> None:
@@ -231,6 +239,43 @@ async def test_what_a_process_before_left_is_stored_before_anything_new(autojump
 
     await scene.play(act)
     assert scene.stored == [old.extraction_id, new.extraction_id]
+
+
+def waiting(*parts: Transformed) -> Queue:
+    """A queue with a batch for each."""
+    return Queue([Batch(batch_id=part.extraction_id, parts=(part,), left_by="age") for part in parts])
+
+
+async def test_small_batches_that_wait_are_stored_together(autojump_clock: Any) -> None:
+    """As many as are worth one commit."""
+    parts = [transformed(items=0) for _ in range(2 * TOGETHER_BATCHES)]
+    scene = Scene(waiting(*parts))
+    await scene.play(idle)
+    assert scene.stored == [part.extraction_id for part in parts]
+    assert [batch_id for batch_id, _ in scene.writer.attempts] == [
+        parts[0].extraction_id,
+        parts[TOGETHER_BATCHES].extraction_id,
+    ]
+
+
+async def test_of_those_stored_together_a_bad_one_costs_itself(autojump_clock: Any) -> None:
+    """It is kept as rejected in its place; the others are stored as they are."""
+    parts = [transformed("bad" if number == 7 else "good", items=0) for number in range(20)]
+    scene = Scene(waiting(*parts))
+    scene.refused = parts[7].extraction_id
+    await scene.play(idle)
+    assert scene.stored == [part.extraction_id for part in parts]
+    kept = [part for batch in scene.writer.batches for part in batch.parts if part.rejected]
+    assert [part.connector_id for part in kept] == ["bad"]
+
+
+async def test_what_was_read_under_two_epochs_is_not_stored_together(autojump_clock: Any) -> None:
+    """One commit has one epoch of a connector to judge."""
+    parts = [transformed(items=0, epoch=epoch) for epoch in (1, 1, 2, 2)]
+    scene = Scene(waiting(*parts))
+    await scene.play(idle)
+    assert scene.stored == [part.extraction_id for part in parts]
+    assert [batch_id for batch_id, _ in scene.writer.attempts] == [parts[0].extraction_id, parts[2].extraction_id]
 
 
 async def test_a_disk_that_cannot_be_read_for_a_while_is_waited_out(autojump_clock: Any) -> None:

@@ -66,6 +66,19 @@ async def test_walking_and_removing_go_together(tmp_path: Path) -> None:
         assert spool.statistics().batches == 0
 
 
+async def test_several_are_removed_together(tmp_path: Path) -> None:
+    """The others wait on, wherever they are in the queue, and are counted right; also for the next process."""
+    async with open_spool(tmp_path, max_bytes=ROOM) as spool:
+        given = await fill(spool, 6)
+        await spool.remove(1, 2, 5)
+        left = [given[2], given[3], given[5]]
+        assert await waiting(spool) == left
+        assert (spool.statistics().batches, spool.statistics().rows) == (3, sum(one.rows for one in left))
+        await spool.remove(3, 4)
+    async with open_spool(tmp_path, max_bytes=ROOM) as spool:
+        assert await drained(spool) == [given[5]]
+
+
 async def test_removing_what_is_not_there_changes_nothing(tmp_path: Path) -> None:
     """A caller that was cancelled may ask twice."""
     async with open_spool(tmp_path, max_bytes=ROOM) as spool:

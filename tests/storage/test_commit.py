@@ -92,6 +92,22 @@ async def test_a_batch_that_comes_again_is_stored_once(database: str) -> None:
     assert count(database, "SELECT count(*) FROM api_connector_items") == 60 * 40 + 2
 
 
+async def test_batches_stored_together_are_each_stored_once(database: str) -> None:
+    """In whatever company one comes again: what is known is read back, and what is new follows it."""
+    async with opened(database) as storage:
+        claim = await storage.claims.claim("one")
+        first, second, third = (batch(*(transformed(epoch=claim.epoch) for _ in range(2))) for _ in range(3))
+        told = await storage.writer.write(first, second)
+        again = await storage.writer.write(second, third)
+    assert [event.event_id for event in told] == [part.extraction_id for part in first.parts + second.parts]
+    assert [event.offset for event in told] == [1, 2, 3, 4]
+    assert again[:2] == told[2:]
+    assert [event.event_id for event in again[2:]] == [part.extraction_id for part in third.parts]
+    assert [event.offset for event in again[2:]] == [5, 6]
+    assert count(database, "SELECT count(*) FROM api_connector_items") == 6 * 2
+    assert count(database, "SELECT count(*) FROM batches") == 3
+
+
 async def test_a_lost_answer_to_commit_is_no_lost_and_no_double_batch(database: str) -> None:
     """The connection is cut between the server's COMMIT and its answer; the loader writes the same batch again."""
     async with opened(database) as direct:
