@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .actors.broadcaster import Broadcaster, HandOutTimer
+from .actors.floodgate import Floodgate
 from .actors.janitor import Janitor
 from .actors.loader import Loader
 from .actors.loader_backlog import Backlog
@@ -93,7 +94,7 @@ def assemble(
     ``stream`` is whose history the log is, ``head`` where it ends now; batches wait for the database in ``spool``.
     """
     service = configuration.service
-    ledger, backlog = Ledger(), Backlog(spool)
+    ledger, backlog, floodgate = Ledger(), Backlog(spool), Floodgate()
     transformer = Transformer(
         compiled.mappings.__getitem__,
         encode_json,
@@ -109,6 +110,7 @@ def assemble(
         mappings=compiled.mappings,
         unmapped=transformer.unmapped,
         backlog=backlog,
+        floodgate=floodgate,
         on_answer=timings.answered,
     )
     entries = _with_actors([*written_entries(configuration), *kept], factory)
@@ -134,6 +136,7 @@ def assemble(
         on_epoch_lost=lambda lost: roster.lose_nowait(lost),
         ledger=ledger,
         backlog=backlog,
+        floodgate=floodgate,
         timer=timings,
         encode=encode_json,
     )

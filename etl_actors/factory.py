@@ -17,6 +17,7 @@ from msgspec import Struct
 from .actors.connector import ConnectorActor
 from .actors.connector_intake import beside
 from .actors.connector_needs import Claiming, Unlimited
+from .actors.floodgate import Floodgate
 from .actors.loader_backlog import Backlog
 from .actors.order_books import MAX_BOOKS, OrderBooks
 from .actors.socket_connector import SocketConnectorActor
@@ -56,7 +57,7 @@ class ActorFactory:
     and ``tables`` are those that the config files declare now, shared by all that was made;
     ``unmapped(connector_id)`` says why nothing of its newest answer could be mapped, and
     ``on_answer(connector_id, seconds)`` is told how long each answer took; ``backlog`` is what waits on disk to be
-    loaded.
+    loaded, and at ``floodgate`` connectors wait before they read.
     """
 
     def __init__(
@@ -70,9 +71,11 @@ class ActorFactory:
         mappings: dict[str, ItemMapping],
         unmapped: Callable[[str], str | None] = lambda connector_id: None,
         backlog: Backlog | None = None,
+        floodgate: Floodgate | None = None,
         on_answer: Callable[[str, float], None] = lambda connector_id, seconds: None,
     ) -> None:
         self._backlog = backlog
+        self._floodgate = floodgate
         self._configuration = configuration
         self._storage = storage
         self._clients = clients
@@ -133,6 +136,7 @@ class ActorFactory:
                 backoff=Backoff(),
                 limit=self._limit(connector),
                 ledger=self._ledger,
+                floodgate=self._floodgate,
                 grace_seconds=grace_seconds,
                 stagger_seconds=stagger_seconds,
                 numbers=Numbers(
@@ -149,6 +153,7 @@ class ActorFactory:
             inspector=mapping,
             limit=self._limit(connector),
             ledger=self._ledger,
+            floodgate=self._floodgate,
             grace_seconds=grace_seconds,
             stagger_seconds=stagger_seconds,
             unmapped=self.unmapped,

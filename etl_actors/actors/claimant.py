@@ -24,6 +24,7 @@ from .connector_condition import Signs, condition_of, state_of
 from .connector_diary import Diary
 from .connector_needs import Claiming, Ledger
 from .connector_status import Tally
+from .floodgate import Floodgate
 from .notices import Notices
 
 
@@ -49,6 +50,7 @@ class Claimant:
         *,
         claim: Claiming,
         ledger: Ledger | None,
+        floodgate: Floodgate | None,
         unmapped: Callable[[str], str | None],
         now: Callable[[], datetime],
     ) -> None:
@@ -58,6 +60,7 @@ class Claimant:
         self._waits_on = waits_on
         self._claim = claim
         self._ledger = ledger
+        self._floodgate = floodgate or Floodgate()
         self._unmapped = unmapped
         self._now = now
         self._run_signs = Signs(running=False)
@@ -130,6 +133,7 @@ class Claimant:
         return replace(
             self._run_signs,
             paused=self.paused,
+            held_up=self._floodgate.reason,
             failing=bool(tally.failures or (not self._claimed and tally.last_error)),
             last_error=tally.last_error,
             unmapped=self._unmapped(self.connector_id),
@@ -152,6 +156,6 @@ class Claimant:
 
     def _next_turn(self, due: float, held_seconds: float) -> datetime | None:
         """When it acts if that is ``due`` then, a moment of trio's clock; None while it does not run, or rests."""
-        if not self._run_signs.running or self.paused:
+        if not self._run_signs.running or self.paused or self._floodgate.reason is not None:
             return None
         return self._now() + timedelta(seconds=max(due - trio.current_time(), held_seconds, 0.0))

@@ -3,8 +3,8 @@
 Whatever a provider does is data here: a failed poll is counted, told in one sentence and waited out, and the next one
 comes at a tick of the same schedule. Only what is nobody's plan leaves as an exception, for the supervisor.
 
-Waiting happens in five places and nowhere else: for the claim, for the tick, at the provider's gate, for the answer,
-and for the next room to take it.
+Waiting happens in six places and nowhere else: for the claim, for the tick, for room to keep an answer, at the
+provider's gate, for the answer, and for the next room to take it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from .connector_needs import Backoff, Claiming, Inspector, Ledger, Limit, Read, 
 from .connector_pages import read_pages
 from .connector_status import ConnectorStatistics
 from .connector_sweep import Sweep
+from .floodgate import Floodgate
 from .schedule import Ticks
 
 __all__ = ["Backoff", "Claiming", "ConnectorActor", "ConnectorStatistics", "Inspector", "Limit", "Read", "Source"]
@@ -45,6 +46,7 @@ class ConnectorActor(Claimant):
         inspector: Inspector | None = None,
         limit: Limit | None = None,
         ledger: Ledger | None = None,
+        floodgate: Floodgate | None = None,
         stagger_seconds: float = 0.0,
         grace_seconds: float = 5.0,
         unmapped: Callable[[str], str | None] = lambda connector_id: None,
@@ -52,7 +54,9 @@ class ConnectorActor(Claimant):
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._alarm = Alarm()
-        super().__init__(connector, self._alarm, claim=claim, ledger=ledger, unmapped=unmapped, now=now)
+        super().__init__(
+            connector, self._alarm, claim=claim, ledger=ledger, floodgate=floodgate, unmapped=unmapped, now=now
+        )
         self._source = source
         self._backoff = backoff
         self._limit: Limit = limit or Unlimited()
@@ -121,7 +125,8 @@ class ConnectorActor(Claimant):
             ticks = ticks.stretched(self._interval(), last_tick=tick)
 
     async def _poll(self, extracted_send: trio.MemorySendChannel[Extracted]) -> float:
-        """One poll; how many seconds to stay away after it, 0 when it went well."""
+        """One poll, when there is room for its answer; how many seconds to stay away after it, 0 when it went well."""
+        await self._wait_for_room()
         sweep = Sweep(self._connector, self._intake.checkpoint.cursor)
         try:
             latency, sent = await read_pages(
@@ -138,6 +143,13 @@ class ConnectorActor(Claimant):
         self._diary.throttling(self._limit.throttled(self.connector_id), self._interval())
         self._notices.look_again_nowait()
         return hold
+
+    async def _wait_for_room(self) -> None:
+        if self._floodgate.reason is not None:
+            self._diary.held_up(self._floodgate.reason)
+            self._notices.look_again_nowait()
+            await self._floodgate.wait_open()
+            self._notices.look_again_nowait()
 
     async def _admit(self) -> None:
         self._notices.look_again_nowait()  # the gate may be held because of another connector

@@ -11,14 +11,16 @@ from .notices import Condition
 class Signs(Struct, frozen=True, kw_only=True):
     """What the state of a connector is told from.
 
-    ``answered``: it is over the first wait for its provider. ``failing``: its last poll brought nothing. ``unmapped``
-    is why nothing of its newest answer could be mapped; ``crashed`` and ``ended`` why it does not run.
+    ``held_up`` is why nothing may be read now, if nothing may. ``answered``: it is over the first wait for its
+    provider. ``failing``: its last poll brought nothing. ``unmapped`` is why nothing of its newest answer could be
+    mapped; ``crashed`` and ``ended`` why it does not run.
     ``interval_seconds`` lie between two polls, and for ``held_seconds`` nobody is let through. ``stale_after_seconds``
     went by without anything fresh; None while it is fresh enough.
     """
 
     running: bool
     paused: bool = False
+    held_up: str | None = None
     answered: bool = False
     failing: bool = False
     throttled: bool = False
@@ -35,7 +37,7 @@ def state_of(signs: Signs) -> State:
     """The one word. That nothing can be mapped is not among the signs here: it is the transformer's to know."""
     if not signs.running:
         return "failing" if signs.crashed is not None else "stopped"
-    if signs.paused:
+    if signs.paused or signs.held_up is not None:
         return "paused"
     if signs.failing:
         return "failing"
@@ -50,7 +52,8 @@ def condition_of(signs: Signs) -> Condition | None:
         case "stopped":
             reason = signs.ended
         case "paused":
-            reason = "it was paused; resume it to poll on"
+            held_up = None if signs.paused else signs.held_up
+            reason = "it was paused; resume it to poll on" if held_up is None else f"it goes on by itself: {held_up}"
         case "failing":
             reason = signs.crashed if not signs.running else signs.last_error
         case _ if signs.unmapped is not None:

@@ -75,3 +75,7 @@ class Diary:
     def paused(self, paused: bool) -> None:
         """Somebody paused it, or let it go on."""
         log.info("connector.paused" if paused else "connector.resumed", connector_id=self._connector_id)
+
+    def held_up(self, reason: str) -> None:
+        """Nothing may be read now, as there is no room to keep it."""
+        log.warning("connector.held_up", connector_id=self._connector_id, reason=reason)

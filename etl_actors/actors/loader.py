@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from ..messages import UNOWNED, Batch, Loaded, Transformed
 from .batch import BatchBuilder
+from .floodgate import Floodgate
 from .loader_backlog import Backlog
 from .loader_commit import Committer, CommitTimer, Ledger, LoadedSend, Writer
 from .loader_patience import Patience
@@ -46,7 +47,8 @@ class Loader:
     """Batches, commits, reports.
 
     ``on_epoch_lost`` is told which connectors were taken over, and the epoch of each that was lost: it ends their
-    actors. Without a ``backlog`` a batch is tried until it is stored. ``encode`` makes JSON of an element of an answer.
+    actors. Without a ``backlog`` a batch is tried until it is stored; ``floodgate`` is closed while the one that there
+    is takes nothing either. ``encode`` makes JSON of an element of an answer.
     """
 
     def __init__(
@@ -58,11 +60,13 @@ class Loader:
         on_epoch_lost: Callable[[dict[str, int]], None],
         ledger: Ledger | None = None,
         backlog: Backlog | None = None,
+        floodgate: Floodgate | None = None,
         timer: CommitTimer | None = None,
         encode: Callable[[Any], bytes] = msgspec.json.encode,
     ) -> None:
         self._writer = writer
         self._backlog = backlog
+        self._floodgate = floodgate or Floodgate()
         self._ledger = ledger
         self._builder = BatchBuilder(max_rows=max_batch_rows, max_age_seconds=max_batch_age_seconds)
         self._in_hand: list[Batch] = []
@@ -127,10 +131,13 @@ class Loader:
         try:
             while True:
                 if not self._has_backlog and await self._commit(batch, loaded_send):
-                    return
-                if self._backlog is not None and await self._put_by(batch, self._backlog, loaded_send):
-                    return
+                    break
+                if self._backlog is not None:
+                    if await self._put_by(batch, self._backlog, loaded_send):
+                        break
+                    self._floodgate.close_nowait(self._backlog.trouble or "nothing can be stored")
                 await trio.sleep(NEITHER_SECONDS)
+            self._floodgate.open_nowait()
         finally:
             self._waiting_since = None
 

@@ -9,12 +9,24 @@ import trio
 
 
 class Calls:
-    """``paused`` and ``reconnect`` are asked for; ``ring`` is called whenever something that is waited for may hold."""
+    """``paused`` and ``reconnect`` are asked for, and ``held`` up it is when there is no room for what it would read;
+    ``ring`` is called whenever something that is waited for may hold.
+    """
 
     def __init__(self) -> None:
-        self.paused = False
+        self.paused = self.held = False
         self.reconnect = False
         self._bell = trio.Event()
+
+    @property
+    def silent(self) -> bool:
+        """Whether there is to be no socket."""
+        return self.paused or self.held
+
+    def hold(self, held: bool) -> None:
+        """No socket for as long as it is held."""
+        self.held = held
+        self.ring()
 
     def ring(self) -> None:
         """Whoever waits looks again."""
@@ -36,7 +48,7 @@ class Calls:
         return changed
 
     def ask_reconnect(self) -> None:
-        """Asks for a new socket now; while paused there is none to be had."""
-        if not self.paused:
+        """Asks for a new socket now; while silent there is none to be had."""
+        if not self.silent:
             self.reconnect = True
             self.ring()

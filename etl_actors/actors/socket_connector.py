@@ -2,7 +2,8 @@
 
 The same to its surroundings as the connector that polls. A stream that breaks is counted, told in one sentence, waited
 out and connected anew; a frame that cannot be read is kept as rejected; only what is nobody's plan leaves as an
-exception, for the supervisor. When the next room is slow no frame is read, and TCP holds the provider back.
+exception, for the supervisor. When the next room is slow no frame is read, and TCP holds the provider back; when there
+is no room for what it reads the socket is closed, and the gap told once it follows again.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import trio
 from msgspec.structs import replace
 
 from ..errors import PollFailed
-from ..messages import Extracted
+from ..messages import Extracted, Gap
 from ..settings import ConnectorSettings
 from .claimant import Claimant
 from .connector_condition import Signs
 from .connector_needs import Backoff, Claiming, Ledger, Limit, Read, Unlimited
 from .connector_status import ConnectorStatistics
+from .floodgate import Floodgate
 from .socket_calls import Calls
 from .socket_intake import Frame, FrameIntake
 from .socket_line import Line
@@ -62,6 +64,7 @@ class SocketConnectorActor(Claimant):
         backoff: Backoff,
         limit: Limit | None = None,
         ledger: Ledger | None = None,
+        floodgate: Floodgate | None = None,
         stagger_seconds: float = 0.0,
         grace_seconds: float = 5.0,
         numbers: Numbers | None = None,
@@ -69,7 +72,9 @@ class SocketConnectorActor(Claimant):
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._calls = Calls()
-        super().__init__(connector, self._calls, claim=claim, ledger=ledger, unmapped=unmapped, now=now)
+        super().__init__(
+            connector, self._calls, claim=claim, ledger=ledger, floodgate=floodgate, unmapped=unmapped, now=now
+        )
         self._source = source
         self._rules = mapper.frames
         self._backoff = backoff
@@ -80,13 +85,14 @@ class SocketConnectorActor(Claimant):
         self._pace = ConnectPace()
         self._relay: Relay | None = None
         self._due = -inf
+        self._cut_off = False
         self._frames = self._connections = self._copies = self._lines = 0
 
     async def run(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
         """Until cancelled. ``extracted_send`` is this incarnation's own clone and is closed at the end."""
         async with self._running(extracted_send):
             books = self._numbers.books
-            beside = () if books is None else (books.run,)
+            beside = (self._watch_floodgate, *(() if books is None else (books.run,)))
             await self._notices.tell_beside(self._claim_and_follow, extracted_send, beside=beside)
 
     def trigger_nowait(self) -> None:
@@ -122,12 +128,26 @@ class SocketConnectorActor(Claimant):
         self._due = trio.current_time() + self._stagger_seconds
         await self._keep_following(extracted_send)
 
+    async def _watch_floodgate(self) -> None:
+        while True:
+            await self._floodgate.wait_closed()
+            self._diary.held_up(self._floodgate.reason or "")
+            self._calls.hold(True)
+            self._notices.look_again_nowait()
+            await self._floodgate.wait_open()
+            self._calls.hold(False)
+            self._notices.look_again_nowait()
+
     async def _keep_following(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
         calls = self._calls
         while True:
-            await calls.until(lambda: not calls.paused)
-            await calls.until(lambda: calls.paused or calls.reconnect, self._due)
-            if calls.paused:
+            await calls.until(lambda: not calls.silent)
+            if self._cut_off:
+                # Where frames are numbered, their numbers will tell it, too; elsewhere nothing else does.
+                await self._notices.say_gap(Gap(), extracted_send)
+                self._cut_off = False
+            await calls.until(lambda: calls.silent or calls.reconnect, self._due)
+            if calls.silent:
                 continue
             calls.reconnect = False
             failure = await self._follow(extracted_send)
@@ -170,6 +190,7 @@ class SocketConnectorActor(Claimant):
             failure = await relay.run()
         finally:
             self._copies += relay.copies
+            self._cut_off = self._cut_off or relay.cut_off
             self._relay = None
         if trio.current_time() - relay.front.ready_at >= STEADY_SECONDS:
             self._tally.failures = 0

@@ -1,6 +1,7 @@
 """One socket of a stream, from dialling to its end: it opens, shakes hands, and gives its frames one by one.
 
-A line is stopped between frames: one in its hand is passed on first, however long the next rooms take.
+A line is stopped between frames: one in its hand is passed on first, however long the next rooms take. The socket is
+closed at once all the same: nobody is to send what nobody reads.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class Line:
         self.stopping = False
         self._scope = trio.CancelScope()
         self._holding = False
+        self._stopped = trio.Event()
 
     @property
     def ready(self) -> bool:
@@ -69,6 +71,7 @@ class Line:
     def stop(self) -> None:
         """It ends as soon as it has no frame in its hand."""
         self.stopping = True
+        self._stopped.set()
         if not self._holding:
             self._scope.cancel()
         self._changed()
@@ -98,7 +101,12 @@ class Line:
         async def pass_on(frame: Frame) -> None:
             await keep(self, frame)
 
+        async def hang_up() -> None:
+            await self._stopped.wait()
+            await socket.aclose()
+
         async with trio.open_nursery() as beside:
+            beside.start_soon(hang_up)
             try:
                 await shake_hands(
                     self._connector.handshake,

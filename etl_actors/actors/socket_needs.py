@@ -9,11 +9,14 @@ from ..messages import Item
 
 
 class Socket(Protocol):
-    """An open socket. Everything raises PollFailed once it is closed; a cancelled ``receive`` loses nothing."""
+    """An open socket. Everything but ``aclose`` raises PollFailed once it is closed; a cancelled ``receive`` loses
+    nothing.
+    """
 
     async def receive(self) -> bytes: ...
     async def send(self, text: str, /) -> None: ...
     async def ping(self) -> None: ...
+    async def aclose(self) -> None: ...
 
 
 class SocketSource(Protocol):

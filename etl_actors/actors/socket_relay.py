@@ -27,7 +27,10 @@ RESCUE_SECONDS = 5.0
 
 
 class Relay:
-    """One unbroken run of a stream. ``take`` passes a frame on; ``not_replaced`` says for how long to leave it."""
+    """One unbroken run of a stream. ``take`` passes a frame on; ``not_replaced`` says for how long to leave it.
+
+    ``cut_off``: it was ended in the middle, as there was no room for more.
+    """
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class Relay:
         self._retry_at: float | None = None
         self.front = new_line(None, lambda: None)
         self.copies = 0
+        self.cut_off = False
 
     async def run(self) -> PollFailed | None:
         """Until the stream breaks, and why it did; None when it was asked to be silent."""
@@ -60,7 +64,8 @@ class Relay:
             while True:
                 front, calls, ready = self.front, self._calls, self.front.ready
                 await calls.until(_to_decide(front, calls, ready), self._due())
-                if calls.paused:
+                if calls.silent:
+                    self.cut_off = calls.held and front.ready
                     await self._stop(front)
                     return None
                 if front.ended:
@@ -90,12 +95,12 @@ class Relay:
         back = self._new_line(overlap, opened)
         lines.start_soon(back.run, self._keep)
         try:
-            await calls.until(lambda: back.ready or back.ended or calls.paused)
+            await calls.until(lambda: back.ready or back.ended or calls.silent)
             await self._read_both(front, back, overlap)
         except trio.Cancelled:
             await self._rescue(overlap)
             raise
-        if calls.paused or (back.ended and not front.ended):
+        if calls.silent or (back.ended and not front.ended):
             await self._stop(back)
             front.successor = None
             if back.failure is not None:
@@ -114,7 +119,7 @@ class Relay:
         """Until the old line has brought all that the new one does not, as far as can be told."""
 
         def over() -> bool:
-            return front.ended or back.ended or self._calls.paused or not overlap.has_room
+            return front.ended or back.ended or self._calls.silent or not overlap.has_room
 
         seconds = self._connector.overlap_seconds
         await self._calls.until(over, trio.current_time() + seconds)
@@ -182,4 +187,4 @@ class Relay:
 
 def _to_decide(front: Line, calls: Calls, ready: bool) -> Callable[[], bool]:
     """Whether something asks for a decision: what was ``ready`` or not, is it no longer."""
-    return lambda: front.ended or calls.paused or calls.reconnect or front.ready != ready
+    return lambda: front.ended or calls.silent or calls.reconnect or front.ready != ready

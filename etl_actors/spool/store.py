@@ -40,6 +40,7 @@ class Store:
     def __init__(self, folder: Path, max_bytes: int) -> None:
         """Raises :class:`SpoolUnavailable`, or :class:`SpoolFull` where the disk has no room for an empty one."""
         self._folder = folder
+        self._refusing = False
         with translated():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o700)
@@ -57,6 +58,7 @@ class Store:
             except SpoolFull as error:
                 self._room.disk_full = True
                 taken, refusal = 0, str(error)
+        self._refusing = taken < len(batches)
         self._see()
         return taken, refusal
 
@@ -67,6 +69,7 @@ class Store:
     def remove(self, sequences: Sequence[int]) -> None:
         """Those records are committed elsewhere. Removing what is not there changes nothing."""
         self._do(lambda: self._remove(sequences), ballast=True)
+        self._refusing = False
         self._see()
 
     def set_aside(self, sequence: int, reason: str, *, whole: bool) -> None:
@@ -219,5 +222,5 @@ class Store:
                 max_bytes=self._room.pages * PAGE + self._ruin_bytes(),
                 oldest_written_at=times[0] if times else None,
                 damaged=place.damaged,
-                full=self._room.refusal(1, used) is not None,
+                full=self._refusing or self._room.refusal(1, used) is not None,
             )

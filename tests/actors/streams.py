@@ -23,6 +23,7 @@ class Far:
         self.closed_at: float | None = None
         self.taken: list[bytes] = []
         self.pings = 0
+        self.hung_up_at: float | None = None
         self._frames_send, self._frames = trio.open_memory_channel[bytes](1)
         self._messages_send, self._messages = trio.open_memory_channel[str](100)
         self.said_at: list[float] = []
@@ -63,6 +64,10 @@ class Far:
 
     async def ping(self) -> None:
         self.pings += 1
+        await trio.lowlevel.checkpoint()
+
+    async def aclose(self) -> None:
+        self.hung_up_at = trio.current_time()
         await trio.lowlevel.checkpoint()
 
 

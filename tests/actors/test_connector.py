@@ -17,6 +17,7 @@ from trio.testing import MockClock
 
 from etl_actors.actors.connector import ConnectorActor
 from etl_actors.actors.connector_status import REMEMBERED_POLLS, Tally
+from etl_actors.actors.floodgate import Floodgate
 from etl_actors.damage import Damage
 from etl_actors.errors import PayloadRefused, PollFailed, StorageUnavailable
 from etl_actors.ledger import Ledger
@@ -450,3 +451,19 @@ async def test_a_new_incarnation_claims_when_what_the_last_one_read_is_stored(au
         ledger.settle(read.extraction_id, None)
         await trio.sleep(1)
         assert (claimed_at[1], actor.epoch) == (5, 2)
+
+
+async def test_nobody_is_asked_while_there_is_no_room_for_the_answer(autojump_clock: MockClock) -> None:
+    """It says why, and goes on by itself."""
+    gate, source = Floodgate(), ScriptedSource(OK)
+    actor = actor_of(source, floodgate=gate)
+    async with running(actor):
+        await trio.sleep(15)
+        gate.close_nowait("the spool is full")
+        await trio.sleep(50)
+        assert len(source.asked_at) == 2
+        assert (actor.statistics().state, actor.statistics().next_poll) == ("paused", None)
+        gate.open_nowait()
+        await trio.sleep(30)
+        assert actor.statistics().state == "running"
+    assert source.asked_at == pytest.approx([0, 10, 65, 70, 80, 90])

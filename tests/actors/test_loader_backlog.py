@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
 
+from etl_actors.actors.floodgate import Floodgate
 from etl_actors.actors.loader import Loader
 from etl_actors.actors.loader_backlog import TOGETHER_BATCHES, Backlog
 from etl_actors.actors.loader_patience import PATIENCE_SECONDS
@@ -80,6 +81,7 @@ class Scene:
         self.writer = Memory(self._trouble)
         self.queue = queue or Queue()
         self.ledger = Ledger()
+        self.gate = Floodgate()
         self.lost: dict[str, int] = {}
         self.fenced: set[str] = set()
         self.refused: UUID | None = None
@@ -91,6 +93,7 @@ class Scene:
             on_epoch_lost=self.lost.update,
             ledger=self.ledger,
             backlog=Backlog(self.queue),
+            floodgate=self.gate,
         )
 
     def _trouble(self, batch: Batch) -> None:
@@ -244,6 +247,24 @@ async def test_what_a_process_before_left_is_stored_before_anything_new(autojump
 def waiting(*parts: Transformed) -> Queue:
     """A queue with a batch for each."""
     return Queue([Batch(batch_id=part.extraction_id, parts=(part,), left_by="age") for part in parts])
+
+
+async def test_the_floodgate_is_closed_while_nothing_can_be_kept(autojump_clock: Any) -> None:
+    """Neither in the database nor on disk; it opens when there is a place again."""
+    scene, parts = Scene(), [transformed(), transformed()]
+
+    async def act(send: trio.MemorySendChannel[Transformed]) -> None:
+        scene.away = scene.queue.full = True
+        await send.send(parts[0])
+        await trio.sleep(5)
+        assert scene.gate.reason == "full"
+        scene.away = False
+        await trio.sleep(1)
+        assert scene.gate.reason is None
+        await send.send(parts[1])
+
+    await scene.play(act)
+    assert scene.stored == [part.extraction_id for part in parts]
 
 
 async def test_small_batches_that_wait_are_stored_together(autojump_clock: Any) -> None:

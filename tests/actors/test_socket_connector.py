@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from trio.testing import MockClock
 
+from etl_actors.actors.floodgate import Floodgate
 from etl_actors.actors.socket_connector import SocketConnectorActor
 from etl_actors.actors.socket_intake import Frame
 from etl_actors.actors.socket_overlap import Overlap
@@ -555,3 +556,27 @@ def test_an_overlap_keeps_exactly_what_the_old_socket_did_not_bring(feed: list[i
         if not overlap.is_copy(frame):
             kept.append(frame)
     assert kept == frames[max(joined, cut) :]
+
+
+async def test_the_socket_is_closed_while_there_is_no_room_and_the_gap_is_told(autojump_clock: MockClock) -> None:
+    """The frame in its hand waits for room, but not the provider."""
+    gate, source = Floodgate(), ScriptedStream(saying(1, 2, 3), saying(4))
+    actor = actor_of(source, options={"floodgate": gate})
+    send, receive = trio.open_memory_channel[Extracted](0)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(actor.run, send)
+        heard = [await receive.receive()]
+        await trio.sleep(1)
+        gate.close_nowait("the spool is full")
+        await trio.sleep(100)
+        assert source.sockets[0].hung_up_at == 1
+        assert len(source.sockets) == 1
+        assert actor.statistics().state == "paused"
+        gate.open_nowait()
+        with trio.move_on_after(10):
+            while True:
+                heard.append(await receive.receive())
+        nursery.cancel_scope.cancel()
+    told = [one for one in heard if one.message_type != "connector_status"]
+    assert [one.document if one.kind == "frame" else one.message_type for one in told] == [1, 2, "gap", 4]
+    assert json.loads(told[2].body) == {"key": "", "from": None, "to": None}
