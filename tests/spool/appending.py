@@ -1,9 +1,9 @@
 """Children for a test that kills them: each appends for as long as it lives, and prints what was acknowledged.
 
-``python -m tests.spool.appending FOLDER`` forks a child for each number that it reads, the first that the child is to
-append, and prints its process id; children are forked since a process of its own takes longer to start than it is to
-live. Batches are numbered in ``epoch``. A child prints ``+N`` when N was stored, ``-N`` when it is about to remove N,
-and ``xN`` when that is done.
+``python tests/child.py tests.spool.appending FOLDER`` forks a child for each number that it reads, the first that the
+child is to append, and prints its process id; children are forked since a process of its own takes longer to start than
+it is to live. Batches are numbered in ``epoch``. A child prints ``+N`` when N was stored, ``-N`` when it is about to
+remove N, and ``xN`` when that is done.
 """
 
 from __future__ import annotations

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import trio
 
 from etl_actors.messages import Batch
 from etl_actors.spool import Spool, open_spool
+from etl_actors.spool.connection import NAME, create, opened
 from etl_actors.spool.pages import Log
+from etl_actors.spool.place import Place
 from tests.spool.batches import batch, log_file, waiting
 
 ROOM = 64_000_000
@@ -46,3 +49,13 @@ async def test_many_large_ones_are_committed_in_several_groups(tmp_path: Path) -
         await append_at_once(spool, given)
         assert log_file(tmp_path).stat().st_size < 8_000_000
         assert spool.statistics().batches == 20
+
+
+def test_each_commit_is_fsynced(tmp_path: Path) -> None:
+    """With its write-ahead log SQLite does that at FULL (2), and at no lower setting."""
+    create(tmp_path, Place())
+    with closing(opened(tmp_path / NAME, 262_144)) as connection:
+        (setting,) = connection.execute("PRAGMA synchronous").fetchone()
+        (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    assert setting == 2
+    assert mode in {"wal", b"wal"}

@@ -6,12 +6,12 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import IO
 
 from etl_actors.spool import open_spool
+from tests.child import command
 from tests.spool.appending import TASKS, numbered
 
 KILLS = 200
@@ -48,11 +48,9 @@ def pipes(parent: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
 async def test_two_hundred_kills_lose_nothing(tmp_path: Path) -> None:
     """What was acknowledged is there, whole, in order, once; what was removed is not."""
     told: dict[str, set[int]] = {"+": set(), "-": set(), "x": set()}
-    command = [sys.executable, "-m", "tests.spool.appending", str(tmp_path)]
-    # Wherever the suite is run from, the child finds these tests.
-    root = Path(__file__).parents[2]
+    appending = command("tests.spool.appending", str(tmp_path))
     with subprocess.Popen(  # noqa: ASYNC220  # nothing else runs here, and what is tested is time on the clock
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root
+        appending, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as parent:
         for run in range(1, KILLS + 1):
             for line in lines_of_a_killed_child(parent, run * RUN, random.uniform(0, LIFE_SECONDS)):

@@ -10,7 +10,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 
 class CuttingDoor:
-    """Passes everything on, until the client says ``cut_on``: that reaches the server, its answer nobody."""
+    """Passes everything on, until the client says ``cut_on``: that is carried out, and its answer reaches nobody."""
 
     def __init__(self, database: str) -> None:
         parameters = conninfo_to_dict(database)
@@ -21,17 +21,19 @@ class CuttingDoor:
     async def serve(self, client: trio.SocketStream) -> None:
         """One connection."""
         server = await trio.open_unix_socket(self._socket)
-        armed = False
+        done: bytes | None = None  # what the server says when the statement is done: its verb
 
         async def to_server() -> None:
-            nonlocal armed
+            nonlocal done
             async for data in client:
-                armed = armed or (self.cut_on is not None and self.cut_on in data)
+                if self.cut_on is not None and self.cut_on in data:
+                    done = self.cut_on.split()[0]
                 await server.send_all(data)
 
         async def to_client() -> None:
             async for data in server:
-                if armed:
+                # What was sent with it may be answered first; cut then, the server would not have come to it.
+                if done is not None and done in data:
                     self.cut_on = None
                     self.cuts += 1
                     return

@@ -1,8 +1,8 @@
 """A stand-in for the service, run as a process of its own so that it can be killed: it owns an embedded server.
 
-``python -m tests.storage.owner DATA_DIR [MACHINE_FOLDER]`` prints one JSON object (``conninfo``, ``pid`` of the server,
-``guardian``, ``rows`` counted, or ``error`` and its ``kind``), then waits until its standard input ends. Every start
-adds a row. With ``FORK`` in its environment it forks a child that inherits everything and outlives it.
+``python tests/child.py tests.storage.owner DATA_DIR [MACHINE_FOLDER]`` prints one JSON object (``conninfo``, ``pid`` of
+the server, ``guardian``, ``rows`` counted, or ``error`` and its ``kind``), then waits until its standard input ends.
+Every start adds a row. With ``FORK`` in its environment it forks a child that inherits everything and outlives it.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ from etl_actors.storage.embedded.complaints import complaint, dying_words
 from etl_actors.storage.embedded.guardian import BoundedLog
 from etl_actors.storage.embedded.leftover import processes_in
 
+from ..child import command
 from ..postgres import reachable_folder
 from .owner import parent_of
 
@@ -61,14 +62,12 @@ class Owner:
     """A process that owns an embedded server; ``report`` is what it said when it was ready."""
 
     def __init__(self, *arguments: Path, user: int | None = None, wait: bool = True, **environment: str) -> None:
-        command = [sys.executable, "-m", "tests.storage.owner", *map(str, arguments)]
+        owning = command("tests.storage.owner", *map(str, arguments))
         if user is not None:
             # The interpreter may lie where that account cannot read; everything else is closed to it as usual.
-            command = [*BECOME, f"--reuid={user}", f"--regid={user}", "--clear-groups", *command]
-        root = Path(__file__).parents[2]
+            owning = [*BECOME, f"--reuid={user}", f"--regid={user}", "--clear-groups", *owning]
         self.process = subprocess.Popen(
-            command,
-            cwd=root,
+            owning,
             env={**os.environ, **environment, "PYTHONDONTWRITEBYTECODE": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
