@@ -13,6 +13,7 @@ from ..service.running import RunningService, running
 from ..sources.stream_server import serving
 from ..storage.relay import Relay, open_relay
 from .counting import CONFIG, Counter, Listener
+from .rounds import rounds, show
 
 
 def written_config(folder: Path, url: str) -> Path:
@@ -92,34 +93,45 @@ async def test_an_outage_is_ridden_out(folder: Path, database: str) -> None:
     )
 
 
+async def open_later(relay: Relay, seconds: float) -> None:
+    """The database comes back while the service starts."""
+    await trio.sleep(seconds)
+    relay.open()
+
+
 async def test_killed_while_the_database_is_away_it_stores_what_it_said(folder: Path, database: str) -> None:
-    """Whatever a subscriber heard is in the table once, in order, although the service was killed twice."""
-    counter, listener = Counter(a_second=100), Listener()
+    """Whatever a subscriber heard is in the table once, in order, although the service was killed again and again,
+    and the database came back before it was started, or while it waited for it.
+    """
+    counter, listener, kills = Counter(a_second=100), Listener(), rounds(2, full=50)
     async with serving(counter.visit) as provider, open_relay(database) as relay:
         config = written_config(folder, provider.url)
-        for _ in range(2):
-            async with (
-                running(config, folder / "data", environment=through(relay, database)) as service,
-                trio.open_nursery() as nursery,
-            ):
-                await nursery.start(listener.listen, service.address)
-                here = len(listener.numbers)
-                await listener.until(lambda here=here: len(listener.numbers) > here + 30)
-                relay.shut()
-                here = len(listener.numbers)
-                await listener.until(lambda here=here: len(listener.numbers) > here + 200)
-                await service.stop(signal.SIGKILL)
+        for kill in range(kills):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(open_later, relay, kill % 2)
+                async with running(config, folder / "data", environment=through(relay, database)) as service:
+                    await nursery.start(listener.listen, service.address)
+                    here = len(listener.numbers)
+                    await listener.until(lambda here=here: len(listener.numbers) > here + 30)
+                    relay.shut()
+                    here = len(listener.numbers)
+                    await listener.until(lambda here=here: len(listener.numbers) > here + 200)
+                    await service.stop(signal.SIGKILL)
                 nursery.cancel_scope.cancel()
-            relay.open()
+        relay.open()
         async with running(config, folder / "data", environment=through(relay, database)) as service:
             await spool_emptied(service)
             counter.stopped = True
             assert await service.stop() == 0
     log = await stored(database)
     numbers = [number for _, _, number in log]
-    assert len(numbers) == len(set(numbers))
+    assert numbers == sorted(set(numbers))
     assert set(listener.numbers) <= set(numbers)
     assert [offset for offset, _, _ in log] == list(range(1, len(log) + 1))
+    show(
+        f"killed with a spool that is not empty: {kills} times; {len(set(listener.numbers)):,} frames heard,"
+        " all of them stored once and in order"
+    )
 
 
 async def test_a_stop_during_an_outage_leaves_everything_on_disk(folder: Path, database: str) -> None:
