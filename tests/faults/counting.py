@@ -52,6 +52,7 @@ class Listener:
 
     def __init__(self) -> None:
         self.heard: list[Any] = []
+        self.silence = 0.0
 
     async def listen(
         self, address: str, query: str = "", *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -86,6 +87,15 @@ class Listener:
                     assert event["id"] not in told, "told twice, or sent with an offset already"
                     told[event["id"]] = event["offset"]
         return told
+
+    async def watch_silence(self) -> None:
+        """Note the longest time between two events in ``silence``, in seconds."""
+        heard, since = len(self.heard), trio.current_time()
+        while True:
+            await trio.sleep(0.005)
+            if len(self.heard) > heard:
+                heard, since = len(self.heard), trio.current_time()
+            self.silence = max(self.silence, trio.current_time() - since)
 
     async def until(self, holds: Callable[[], bool], seconds: float = 30) -> None:
         """Until something is so."""

@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import psycopg
+import pytest
 import trio
 from psycopg.conninfo import conninfo_to_dict
 
@@ -13,7 +14,7 @@ from ..service.running import RunningService, running
 from ..sources.stream_server import serving
 from ..storage.relay import Relay, open_relay
 from .counting import CONFIG, Counter, Listener
-from .rounds import rounds, show
+from .rounds import FULL, rounds, show
 
 
 def written_config(folder: Path, url: str) -> Path:
@@ -158,3 +159,42 @@ async def test_a_stop_during_an_outage_leaves_everything_on_disk(folder: Path, d
     numbers = [number for _, _, number in await stored(database)]
     assert numbers == sorted(set(numbers))
     assert set(heard) <= set(numbers)
+
+
+@pytest.mark.skipif(not FULL, reason="takes two minutes; tox run -e faults has it")
+async def test_a_minute_away_costs_little(folder: Path, database: str) -> None:
+    """At 500 frames a second, which are a thousand rows: what it costs in silence, memory and time."""
+    counter, listener = Counter(a_second=500), Listener()
+    async with serving(counter.visit) as provider, open_relay(database) as relay:
+        config = written_config(folder, provider.url)
+        async with (
+            running(config, folder / "data", environment=through(relay, database)) as service,
+            trio.open_nursery() as nursery,
+        ):
+            await nursery.start(listener.listen, service.address)
+            await listener.until(lambda: len(listener.numbers) > 1000)
+            before = service.resident_megabytes()
+            nursery.start_soon(listener.watch_silence)
+            relay.shut()
+            await trio.sleep(60)
+            waits, peak = (await service.get("/api/status"))["spool"], service.resident_megabytes()
+            relay.open()
+            began = trio.current_time()
+            await spool_emptied(service)
+            rate = waits["rows"] / (trio.current_time() - began)
+            after = service.resident_megabytes()
+            counter.stopped = True
+            await listener.until(lambda: listener.numbers[-1] == counter.said, seconds=120)
+            assert await service.stop() == 0
+            nursery.cancel_scope.cancel()
+    numbers = [number for _, _, number in await stored(database)]
+    show(
+        f"a minute away at 500 frames/s: {waits['rows']:,} rows ({waits['bytes'] / 1e6:.0f} MB) waited on disk, stored"
+        f" at {rate:,.0f} rows/s; silent for {listener.silence:.2f} s at most; {before:.0f} MB before, {peak:.0f} while"
+        f" away, {after:.0f} after; {counter.said:,} said, {len(numbers):,} stored"
+    )
+    assert numbers == list(range(1, counter.said + 1))
+    assert listener.numbers == list(range(listener.numbers[0], counter.said + 1))
+    assert rate > 10_000
+    assert listener.silence < 2
+    assert max(peak, after) < before + 100

@@ -79,6 +79,11 @@ class RunningService:
         with trio.fail_after(seconds):
             return await self.process.wait()
 
+    def resident_megabytes(self) -> float:
+        """How much memory the process takes now."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
+
     def events(self, name: str) -> list[dict[str, Any]]:
         """Every log entry of that name."""
         lines = (line for line in self.log.read_text().splitlines() if line.startswith("{"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 import trio
@@ -10,13 +10,24 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 
 class CuttingDoor:
-    """Passes everything on, until the client says ``cut_on``: that is carried out, and its answer reaches nobody."""
+    """Passes everything on, until the client says ``cut_on``: that is carried out, and its answer reaches nobody.
+
+    With ``early`` it does not reach the server either. Each answer comes ``latency`` seconds later than it would.
+    ``heard`` is called with all that clients say.
+    """
 
     def __init__(self, database: str) -> None:
         parameters = conninfo_to_dict(database)
         self._socket = f"{parameters['host']}/.s.PGSQL.{parameters['port']}"
         self.cut_on: bytes | None = None
+        self.early = False
+        self.latency = 0.0
+        self.heard: Callable[[bytes], None] = lambda data: None
         self.cuts = 0
+
+    def _cut(self) -> None:
+        self.cut_on = None
+        self.cuts += 1
 
     async def serve(self, client: trio.SocketStream) -> None:
         """One connection."""
@@ -26,7 +37,11 @@ class CuttingDoor:
         async def to_server() -> None:
             nonlocal done
             async for data in client:
+                self.heard(data)
                 if self.cut_on is not None and self.cut_on in data:
+                    if self.early:
+                        self._cut()
+                        return
                     done = self.cut_on.split()[0]
                 await server.send_all(data)
 
@@ -34,9 +49,10 @@ class CuttingDoor:
             async for data in server:
                 # What was sent with it may be answered first; cut then, the server would not have come to it.
                 if done is not None and done in data:
-                    self.cut_on = None
-                    self.cuts += 1
+                    self._cut()
                     return
+                if self.latency:
+                    await trio.sleep(self.latency)
                 await client.send_all(data)
 
         async with client, server, trio.open_nursery() as nursery:

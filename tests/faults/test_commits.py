@@ -1,0 +1,134 @@
+"""Whatever becomes of a commit on its way: everything is stored once, in order, and nobody hears anything twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import trio
+
+from etl_actors.errors import Ended
+from etl_actors.storage.embedded import EmbeddedPostgres, open_embedded
+
+from ..service.running import running
+from ..sources.stream_server import serving
+from ..storage.cutting import CuttingDoor, cutting_door
+from .counting import Counter, Listener
+from .rounds import rounds, show
+from .test_outage import spool_emptied, stored, written_config
+
+A_SECOND = rounds(150, full=500)
+CUTS = rounds(6, full=200)
+RESTARTS = rounds(2, full=50)
+ENDED = rounds(10, full=200)
+# No power is cut here; a server that is told to stop at once loses nothing that it committed.
+SETTINGS = {"fsync": "off", "full_page_writes": "off"}
+
+
+@asynccontextmanager
+async def behind_a_door(folder: Path, database: str, name: str) -> AsyncIterator[CuttingDoor]:
+    """A service that counts, whose database is behind the door; afterwards what it stored and said is looked at."""
+    counter, listener = Counter(a_second=A_SECOND), Listener()
+    async with serving(counter.visit) as provider, cutting_door(database) as (door, through):
+        config = written_config(folder, provider.url)
+        async with (
+            running(config, folder / "data", environment={"DATABASE_URL": through}) as service,
+            trio.open_nursery() as nursery,
+        ):
+            await nursery.start(listener.listen, service.address)
+            await listener.until(lambda: len(listener.numbers) > 20)
+            nursery.start_soon(listener.watch_silence)
+            yield door
+            await spool_emptied(service)
+            counter.stopped = True
+            await listener.until(lambda: listener.numbers[-1] == counter.said)
+            await listener.until(lambda: len(listener.offsets()) == len(listener.events))
+            log = await stored(database)
+            assert await service.stop() == 0
+            nursery.cancel_scope.cancel()
+    assert [number for _, _, number in log] == list(range(1, counter.said + 1))
+    assert [offset for offset, _, _ in log] == list(range(1, len(log) + 1))
+    assert listener.numbers == list(range(listener.numbers[0], counter.said + 1))
+    offsets = {event_id: offset for offset, event_id, _ in log}
+    assert listener.offsets() == {one["id"]: offsets[one["id"]] for one in listener.events}
+    show(f"{name}: {counter.said:,} frames, lost 0, twice 0, in order; silent for {listener.silence:.2f} s at most")
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Until it is so."""
+    with trio.fail_after(30):
+        while not holds():  # noqa: ASYNC110  # what is waited for happens in another process
+            await trio.sleep(0.005)
+
+
+async def test_a_commit_whose_answer_is_cut_off_happened_once(folder: Path, database: str) -> None:
+    """Half of the commits arrive at the server, and the others do not; nobody can tell."""
+    chance = random.Random(5)
+    async with behind_a_door(folder, database, f"{CUTS} answers to COMMIT cut off") as door:
+        for cut in range(1, CUTS + 1):
+            await trio.sleep(chance.uniform(0, 0.1))
+            door.early, door.latency = chance.random() < 0.5, chance.choice((0.0, 0.0, 0.01))
+            door.cut_on = b"COMMIT"
+            await until(lambda cut=cut: door.cuts == cut)
+
+
+async def test_sessions_that_are_ended_lose_nothing(folder: Path, database: str) -> None:
+    """Any of them, at any moment."""
+    chance = random.Random(6)
+
+    def end() -> int:
+        with psycopg.connect(database, autocommit=True) as connection:
+            others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            pids = [row[0] for row in connection.execute(f"SELECT pid {others}")]
+            return len(pids) and bool(connection.execute("SELECT pg_terminate_backend(%s)", (chance.choice(pids),)))
+
+    async with behind_a_door(folder, database, f"{ENDED} sessions ended"):
+        ended = 0
+        while ended < ENDED:
+            await trio.sleep(chance.uniform(0, 0.2))
+            ended += await trio.to_thread.run_sync(end)
+
+
+async def test_a_server_that_stops_in_the_middle_of_a_copy_loses_nothing(folder: Path) -> None:
+    """At once, without a word, and is started again."""
+    name = f"PostgreSQL stopped {RESTARTS} times in a COPY"
+    async with own_server(folder / "server") as server, behind_a_door(folder, server.conninfo, name) as door:
+        for _ in range(RESTARTS):
+            copying = trio.Event()
+            door.heard = lambda data, copying=copying: copying.set() if b"COPY websocket_data" in data else None
+            with trio.fail_after(30):
+                await copying.wait()
+            door.heard = lambda data: None
+            before = postmaster(folder / "server")
+            os.kill(before, signal.SIGQUIT)
+            await until(lambda before=before: server.is_up and postmaster(folder / "server") not in {0, before})
+
+
+@asynccontextmanager
+async def own_server(data_dir: Path) -> AsyncIterator[EmbeddedPostgres]:
+    """A server that is started again whenever it stops."""
+    async with open_embedded(data_dir, max_connections=60, settings=SETTINGS) as server, trio.open_nursery() as nursery:
+        nursery.start_soon(keep_alive, server.run)
+        yield server
+        nursery.cancel_scope.cancel()
+
+
+async def keep_alive(run: Callable[[], Awaitable[Any]]) -> None:
+    """For ever."""
+    while True:
+        try:
+            await run()
+        except Ended:
+            continue
+
+
+def postmaster(data_dir: Path) -> int:
+    """The pid of the server; 0 while there is none."""
+    path = data_dir / "postgres/cluster/postmaster.pid"
+    return int(path.read_text().split("\n", 1)[0]) if path.exists() else 0
