@@ -125,7 +125,7 @@ class ActorFactory:
         self, connector: ConnectorSettings, mapping: ItemMapping, *, trusted: bool, stagger_seconds: float = 0.0
     ) -> ConnectorActor | SocketConnectorActor:
         """The actor that polls ``connector``, or follows it."""
-        grace_seconds = self._configuration.service.server.drain_seconds / 2
+        grace_seconds = self._configuration.service.server.drain_seconds
         if connector.kind == "websocket":
             return SocketConnectorActor(
                 connector,

@@ -39,6 +39,8 @@ S = TypeVar("S")
 EXTRACTED_WAITING = 8
 TRANSFORMED_WAITING = 8
 LOADED_WAITING = 64
+# How long before its end a drain turns to the disk, and how short it can be.
+RESCUE_SECONDS, LEAST_SECONDS = 1.0, 0.8
 
 
 class Pipeline:
@@ -104,11 +106,16 @@ class Pipeline:
                     await self._take_in(extracted_send)
 
     def stop_nowait(self, drain_seconds: float) -> None:
-        """Take nothing in any more, and let what was accepted run dry for at most ``drain_seconds``."""
+        """Take nothing in any more, and let what was accepted run dry for at most ``drain_seconds``.
+
+        At the end of it what the database does not take goes to disk; there is always time for that.
+        """
         self.crew.close_nowait()
         self.side_door.close_nowait()
         self._intake.cancel()
-        self._everything.deadline = min(self._everything.deadline, trio.current_time() + drain_seconds)
+        now = trio.current_time()
+        self._loader.hurry_nowait(now + max(0.0, drain_seconds - RESCUE_SECONDS))
+        self._everything.deadline = min(self._everything.deadline, now + max(drain_seconds, LEAST_SECONDS))
 
     @property
     def drained(self) -> bool:

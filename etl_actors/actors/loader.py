@@ -116,6 +116,13 @@ class Loader:
                     await self._store_in_hand(loaded_send)
             beside.cancel_scope.cancel()  # what waits on disk is safe there
 
+    def hurry_nowait(self, moment: float) -> None:
+        """From that ``moment`` of trio's clock on the database is not waited for: what is not stored by then is put on
+        disk, where there is a backlog.
+        """
+        if self._backlog is not None:
+            self._patience.end_at(moment)
+
     async def _store_in_hand(self, loaded_send: LoadedSend) -> None:
         while self._in_hand:
             await self._store(self._in_hand[0], loaded_send)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import structlog
@@ -27,11 +28,20 @@ class Patience:
 
     def __init__(self) -> None:
         self.last_error: str | None = None
+        self._end = math.inf
+        self._asking: set[trio.CancelScope] = set()
+
+    def end_at(self, moment: float) -> None:
+        """At that ``moment`` of trio's clock it ends: whoever asks then is told no, or waits until he is cancelled."""
+        self._end = min(self._end, moment)
+        for scope in self._asking:
+            scope.deadline = min(scope.deadline, self._end)
 
     async def ask(self, question: Callable[[], Awaitable[T]], *, for_ever: bool) -> T:
         """What storage answers, as soon as it does. Raises StorageUnavailable when it does not, unless ``for_ever``."""
         started, pause, reason = trio.current_time(), _FIRST_PAUSE_SECONDS, f"it said nothing for {SILENCE_SECONDS:g} s"
-        with trio.CancelScope(deadline=math.inf if for_ever else started + SILENCE_SECONDS) as trying:
+        longest = math.inf if for_ever else started + SILENCE_SECONDS
+        with trio.CancelScope(deadline=min(longest, self._end)) as asking, self._noted(asking):
             while True:
                 try:
                     answer = await question()
@@ -44,11 +54,23 @@ class Patience:
                     self.last_error = None
                     return answer
                 if not for_ever:
-                    trying.deadline = min(trying.deadline, started + PATIENCE_SECONDS)
+                    asking.deadline = min(asking.deadline, started + PATIENCE_SECONDS)
                 await trio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - spreads retries, keeps no secret
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        if for_ever:
+            await trio.sleep_forever()
+        if trio.current_time() < started + SILENCE_SECONDS and self.last_error is None:
+            reason = "it did not answer before the service stopped"
         self._lost(reason)
         raise StorageUnavailable(reason)
+
+    @contextmanager
+    def _noted(self, scope: trio.CancelScope) -> Iterator[None]:
+        self._asking.add(scope)
+        try:
+            yield
+        finally:
+            self._asking.discard(scope)
 
     def _lost(self, reason: str) -> None:
         if self.last_error is None:

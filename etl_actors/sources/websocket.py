@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from math import inf
 from urllib.parse import unquote
 
 import httpx
@@ -37,8 +38,8 @@ from .websocket_opening import NotOpened, open_over
 from .websocket_wire import Wire
 from .wording import one_line
 
-# How long a provider may take to say goodbye, before the socket is closed all the same.
-CLOSING_SECONDS = 1.0
+# How long a provider may take to say goodbye, before the socket is closed all the same, and how long our own may take.
+CLOSING_SECONDS, SAYING_SECONDS = 1.0, 0.1
 _ABNORMAL = 1006
 _TOO_BIG = 1009
 _CANNOT_BE_SENT = "the request cannot be sent: its url or one of its headers holds characters that HTTP does not allow"
@@ -81,7 +82,10 @@ class Socket:
 
     async def aclose(self) -> None:
         """Says goodbye, and closes."""
-        with trio.move_on_after(CLOSING_SECONDS, shield=True), suppress(trio.BrokenResourceError):
+        # Who is cancelled has nobody left to read the answer: what reads runs in the same block.
+        heard = trio.current_effective_deadline() > -inf
+        seconds = CLOSING_SECONDS if heard else SAYING_SECONDS
+        with trio.move_on_after(seconds, shield=True), suppress(trio.BrokenResourceError):
             await self._connection.aclose()
         with trio.CancelScope(shield=True):
             await trio.aclose_forcefully(self._wire)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import trio
@@ -53,6 +52,7 @@ class Listener:
     def __init__(self) -> None:
         self.heard: list[Any] = []
         self.silence = 0.0
+        self.closed: int | None = None
 
     async def listen(
         self, address: str, query: str = "", *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -63,9 +63,11 @@ class Listener:
         async with await trio.open_tcp_stream(host, int(port)) as stream, trio.open_nursery() as nursery:
             socket = await wrap_client_stream(nursery, stream, host, "/ws" + query, max_message_size=2**24)
             task_status.started()
-            with suppress(ConnectionClosed):
+            try:
                 while True:
                     self.heard.append(json.loads(await socket.get_message()))
+            except ConnectionClosed as closed:
+                self.closed = None if closed.reason is None else closed.reason.code
             nursery.cancel_scope.cancel()
 
     @property

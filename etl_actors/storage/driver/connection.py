@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from psycopg.cursor_async import AsyncCursor
     from psycopg.pq.abc import PGconn
 
-CANCEL_SECONDS = 2.0
+# A few round trips across a continent; a server that says nothing is not to hold up whoever stops.
+CANCEL_SECONDS = 0.3
 
 logger = logging.getLogger(__name__)
 
