@@ -27,6 +27,7 @@ from .gathering import Gathering, too_large
 from .guard import AddressGuard
 from .guarded_transport import GuardedTransport
 from .inflate import ACCEPTED, inflater_for
+from .preamble import reading
 from .progress import Phase, Progress
 from .trouble import FOREIGN, is_foreign, late, sentence_for
 
@@ -114,6 +115,7 @@ async def fetch(
         phases = httpx.Timeout(deadline_seconds).as_dict()
         request.extensions = {**request.extensions, "timeout": phases, "trace": progress.trace}
         gathering = Gathering(max_bytes)
+        reading.set(progress.preamble)
         try:
             response = await _send(client, request, progress)
             gathering = Gathering(max_bytes if response.is_success else min(max_bytes, ERROR_BODY_BYTES))
@@ -127,6 +129,8 @@ async def fetch(
             failure = PollFailed(sentence_for(error, progress, deadline_seconds))
             # An error about our own request may quote a header of it, and so may one about what came back.
             cause = None if isinstance(error, httpx.ProtocolError | UnicodeError) else error
+        finally:
+            gathering.close()
     if progress.response is not None and body is None and not progress.response.is_success:
         body = gathering.so_far()
     if progress.response is None or body is None:

@@ -1,57 +1,73 @@
 """Collects the pieces of a body under a bound, however small the pieces and however large the whole.
 
-Tiny pieces are merged, because a Python object for every two bytes would cost thirty times the bound; the large ones
-are joined at the end in a worker thread, because copying 64 MB holds the loop.
+Tiny pieces are merged, because a Python object for every two bytes would cost thirty times the bound. A large body
+waits in a file without a name until it is whole: one that never ends costs the bound on disk, and not in memory.
 """
 
 from __future__ import annotations
+
+import tempfile
+from typing import IO
 
 import trio
 
 from ..errors import PollFailed
 
-_MERGED_BYTES = 65_536
-_LARGE_BYTES = 4_194_304
+_BLOCK_BYTES = 1_048_576
+_IN_MEMORY_BYTES = 8_388_608
 
 
 class Gathering:
-    """The body so far."""
+    """The body so far; to be closed in the end."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._pieces: list[bytes] = []
-        self._small = bytearray()
+        self._block = bytearray()
+        self._blocks: list[bytes] = []
+        self._file: IO[bytes] | None = None
         self.size = 0
 
     def add(self, piece: bytes) -> None:
-        """Keeps ``piece``; PollFailed when the whole becomes larger than the bound."""
+        """Keeps ``piece``; PollFailed when the whole becomes larger than the bound, or than the disk has room for."""
         self.size += len(piece)
         if self.size > self._max_bytes:
             raise too_large(self._max_bytes)
-        if len(piece) < _MERGED_BYTES:
-            self._small += piece
-            if len(self._small) >= _MERGED_BYTES:
-                self._flush()
-            return
-        self._flush()
-        self._pieces.append(piece)
+        self._block += piece
+        if len(self._block) >= _BLOCK_BYTES:
+            self._blocks.append(bytes(self._block))
+            self._block.clear()
+            if self._file is not None or self.size > _IN_MEMORY_BYTES:
+                self._put_down()
 
     async def whole(self) -> bytes:
         """Everything that was added."""
-        if self.size < _LARGE_BYTES:
-            return self.so_far()
-        self._flush()
-        return await trio.to_thread.run_sync(b"".join, self._pieces)
+        return self.so_far() if self._file is None else await trio.to_thread.run_sync(self._read_back)
 
     def so_far(self) -> bytes:
         """Everything that was added; meant for small bodies."""
-        self._flush()
-        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        return self._read_back() if self._file is not None else b"".join([*self._blocks, self._block])
 
-    def _flush(self) -> None:
-        if self._small:
-            self._pieces.append(bytes(self._small))
-            self._small.clear()
+    def close(self) -> None:
+        """Nothing of it is needed any more."""
+        if self._file is not None:
+            self._file.close()
+
+    def _put_down(self) -> None:
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the gathering
+            for block in self._blocks:
+                self._file.write(block)
+        except OSError as error:
+            raise PollFailed(f"the answer is too large for the disk it waits on: {error.strerror}") from error
+        self._blocks.clear()
+
+    def _read_back(self) -> bytes:
+        assert self._file is not None
+        self._file.write(self._block)
+        self._block.clear()
+        self._file.seek(0)
+        return self._file.read()
 
 
 def too_large(max_bytes: int) -> PollFailed:

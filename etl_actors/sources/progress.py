@@ -13,6 +13,8 @@ from typing import Any
 import httpx
 import trio
 
+from .preamble import Preamble, counted
+
 
 class Phase(Enum):
     """What is being waited for."""
@@ -46,6 +48,7 @@ class Progress:
         self.received = 0
         self.expected: int | None = None
         self.response: httpx.Response | None = None
+        self.preamble = Preamble()
         self._on_whole = on_whole
         self._dialled_stream: Any = None  # httpcore's AsyncNetworkStream; httpx does not publish the type
 
@@ -57,8 +60,14 @@ class Progress:
             self.dialled = True
         elif step == "connect_tcp.complete":
             self._dialled_stream = info["return_value"]
+            counted(self._dialled_stream)
+        elif step == "start_tls.complete":
+            counted(info["return_value"])
         elif step == "send_request_headers.started":
             self.sent_at = trio.current_time()
+            self.preamble.begin()
+        elif step == "receive_response_headers.complete":
+            self.preamble.over = True
         elif step == "receive_response_body.complete":
             self.whole_at = trio.current_time()
             self._on_whole()

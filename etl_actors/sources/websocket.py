@@ -35,11 +35,13 @@ from .trouble import FOREIGN, is_foreign, late, sentence_for
 from .verdict import failure
 from .websocket_dial import Dialler
 from .websocket_opening import NotOpened, open_over
-from .websocket_wire import Wire
+from .websocket_wire import MAX_FRAGMENTS, Wire
 from .wording import one_line
 
 # How long a provider may take to say goodbye, before the socket is closed all the same, and how long our own may take.
 CLOSING_SECONDS, SAYING_SECONDS = 1.0, 0.1
+# A frame is held in memory while it comes, as large answers are not, and none that is meant well comes near this.
+MAX_FRAME_BYTES = 33_554_432
 _ABNORMAL = 1006
 _TOO_BIG = 1009
 _CANNOT_BE_SENT = "the request cannot be sent: its url or one of its headers holds characters that HTTP does not allow"
@@ -92,6 +94,8 @@ class Socket:
 
     def _ended(self) -> str:
         reason: CloseReason | None = self._connection.closed
+        if self._wire.splintered:
+            return f"a frame comes in more than {MAX_FRAGMENTS:,} fragments"
         if self._wire.overflowed or (reason is not None and reason.code == _TOO_BIG):
             return self._too_large()
         if reason is None or reason.code == _ABNORMAL:
@@ -101,7 +105,8 @@ class Socket:
         return f"the provider closed the connection: {reason.code} ({name})" + (f": {words}" if words else "")
 
     def _too_large(self) -> str:
-        return f"a frame is larger than {self._max_bytes:,} bytes ([upstream] max_response_bytes)"
+        setting = "" if self._max_bytes == MAX_FRAME_BYTES else " ([upstream] max_response_bytes)"
+        return f"a frame is larger than {self._max_bytes:,} bytes{setting}"
 
 
 class WebSocketSource:
@@ -120,7 +125,7 @@ class WebSocketSource:
         self._connector = connector
         self._client = client
         self._dialler = dialler
-        self._max_bytes = upstream.max_response_bytes
+        self._max_bytes = min(upstream.max_response_bytes, MAX_FRAME_BYTES)
         self._observe = observe
         self._now = now
         self._addressing = Addressing(connector)

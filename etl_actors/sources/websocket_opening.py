@@ -50,6 +50,8 @@ async def open_over(
             receive_buffer_size=_READ_BYTES,
         )
         reading.on_over = None
+        # A private name, which tells what nothing else does before the message is whole.
+        wire.fragments = lambda: len(connection._message_parts)
         return connection
     raise NotOpened(reading.rejected)
 

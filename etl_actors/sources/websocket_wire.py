@@ -7,6 +7,7 @@ neither a message in a million empty fragments nor an endless answer to the hand
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import trio
 
@@ -14,10 +15,14 @@ _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})\b")
 _STATUS_BYTES = 16
 # Frame headers, pings, and the answer to the handshake.
 _BESIDE_BYTES = 262_144
+# Far more than anybody needs; each costs as much time as a frame.
+MAX_FRAGMENTS = 10_000
 
 
 class Wire(trio.abc.Stream):
-    """Wraps ``stream``. ``overflowed`` is set when one message became longer than ``max_bytes``: it then ends."""
+    """Wraps ``stream``. ``overflowed`` is set when one message became longer than ``max_bytes``, ``splintered`` when it
+    came in more than ``MAX_FRAGMENTS``: it then ends. ``fragments()`` tells in how many the one came that is not whole.
+    """
 
     def __init__(self, stream: trio.abc.Stream, max_bytes: int) -> None:
         self._stream = stream
@@ -25,7 +30,8 @@ class Wire(trio.abc.Stream):
         self._beginning = b""
         self._since_message = 0
         self.received = 0
-        self.overflowed = False
+        self.overflowed = self.splintered = False
+        self.fragments: Callable[[], int] = lambda: 0
 
     @property
     def status(self) -> int | None:
@@ -44,6 +50,9 @@ class Wire(trio.abc.Stream):
             self._beginning += data[:_STATUS_BYTES]
         self.received += len(data)
         self._since_message += len(data)
+        if self.fragments() > MAX_FRAGMENTS:
+            self.splintered = True
+            return b""
         if self._since_message > self._max_bytes:
             self.overflowed = True
             return b""
