@@ -67,6 +67,9 @@ class Exposition:
         yield from limit_families(settings, readings)
         yield from provider_families(readings)
         yield from self._timings.families()
+        # What is begun and never ends shows here, before it shows in the memory.
+        tasks = trio.lowlevel.current_statistics().tasks_living
+        yield gauge("etl_event_loop_tasks", "Tasks that live in the event loop; each open socket has several.", tasks)
 
     def _free(self) -> int | None:
         try:
