@@ -10,6 +10,7 @@ import trio
 from msgspec import Struct
 
 from ..errors import StorageUnavailable
+from .steady_clock import SteadyClock
 
 log = structlog.get_logger("janitor")
 
@@ -34,6 +35,7 @@ class Janitor:
     def __init__(self, *stores: Store, every_seconds: float = 15.0) -> None:
         self._stores = stores
         self._every_seconds = every_seconds
+        self._clock = SteadyClock(lambda: datetime.now(UTC))
         self._sweeps = 0
         self._stored_bytes = 0
         self._last_error: str | None = None
@@ -46,7 +48,7 @@ class Janitor:
         """Until cancelled."""
         while True:
             try:
-                now = datetime.now(UTC)
+                now = self._clock()
                 self._stored_bytes = sum([await store.sweep(now) for store in self._stores])
                 self._last_error = None
                 self._sweeps += 1

@@ -1,0 +1,92 @@
+"""The clock of the machine jumps: an hour, a day, to 1970, and back. Polls go by another clock, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import psycopg
+import pytest
+import trio
+
+from ..service.running import running
+from ..sources.providers import provider, response
+from .counting import Listener
+from .rounds import rounds, show
+
+LIBRARY = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
+INTERVAL_SECONDS = 0.5
+STAY_SECONDS = float(rounds(3, full=15))
+DAY, HOUR = 86_400, 3_600
+TO_1970 = -56 * 365 * DAY
+JUMPS = (HOUR, 0, -DAY, TO_1970, 0) if rounds(0, full=1) else (DAY, TO_1970, 0)
+CONFIG = """
+[[connectors]]
+connector_id = "polled"
+url = "{url}/polled"
+interval_seconds = {interval}
+[connectors.items]
+each = "rows"
+coin_symbol = "'X'"
+[connectors.items.extra]
+number = "n"
+"""
+
+
+class Asked:
+    """Answers 1, 2, 3 …, and notes when it was asked."""
+
+    def __init__(self) -> None:
+        self.at: list[float] = []
+
+    async def script(self, stream: trio.SocketStream, head: bytes) -> None:
+        self.at.append(trio.current_time())
+        await stream.send_all(response(json.dumps({"rows": [{"n": len(self.at)}]}).encode()))
+
+
+@pytest.mark.skipif(LIBRARY is None, reason="needs libfaketime (Debian's package faketime)")
+async def test_a_clock_that_jumps_costs_no_poll_and_no_row(folder: Path, database: str) -> None:
+    """Each tick one poll, each answer stored once in the order of its offset, and young rows outlive the sweeps."""
+    asked, listener, shift = Asked(), Listener(), folder / "shift"
+    shift.write_text("+0", encoding="utf-8")
+    environment = {
+        "DATABASE_URL": database,
+        "LD_PRELOAD": str(LIBRARY),
+        "DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_TIMESTAMP_FILE": str(shift),
+    }
+    async with provider(asked.script) as url:
+        (folder / "config" / "connectors").mkdir(parents=True)
+        text = CONFIG.format(url=url, interval=INTERVAL_SECONDS)
+        (folder / "config" / "connectors" / "polled.toml").write_text(text, encoding="utf-8")
+        (folder / "config" / "service.toml").write_text("[retention]\nitems_days = 1\n", encoding="utf-8")
+        async with (
+            running(folder / "config", folder / "data", environment=environment) as service,
+            trio.open_nursery() as nursery,
+        ):
+            await nursery.start(listener.listen, service.address)
+            await trio.sleep(STAY_SECONDS)
+            for seconds in JUMPS:
+                shift.write_text(f"{seconds:+d}", encoding="utf-8")
+                await trio.sleep(STAY_SECONDS)
+            # One more sweep of the janitor: it comes every 15 s.
+            await trio.sleep(rounds(0, full=16))
+            assert await service.stop() == 0
+            nursery.cancel_scope.cancel()
+        assert "Traceback" not in service.log.read_text()
+    pauses = [after - before for before, after in zip(asked.at, asked.at[1:], strict=False)]
+    with psycopg.connect(database) as connection:
+        stored = connection.execute(
+            "SELECT e.stream_offset, (i.extra ->> 'number')::bigint, extract(year FROM e.timestamp)::int FROM events e"
+            " JOIN api_connector_items i ON i.id BETWEEN e.first_item AND e.last_item ORDER BY 1"
+        ).fetchall()
+    assert [number for _, number, _ in stored] == list(range(1, len(asked.at) + 1))
+    assert {year for _, _, year in stored} >= {1970}
+    assert listener.numbers == list(range(listener.numbers[0], len(asked.at) + 1))
+    show(
+        f"clock jumps ({len(JUMPS)} of them): {len(asked.at)} polls, {min(pauses):.2f} to {max(pauses):.2f} s apart"
+        f" at an interval of {INTERVAL_SECONDS} s; {len(stored)} rows stored, none lost or twice"
+    )
+    assert min(pauses) > 0.5 * INTERVAL_SECONDS
+    assert max(pauses) < 1.9 * INTERVAL_SECONDS or not rounds(0, full=1)
