@@ -40,7 +40,7 @@ EXTRACTED_WAITING = 8
 TRANSFORMED_WAITING = 8
 LOADED_WAITING = 64
 # How long before its end a drain turns to the disk, and how short it can be.
-RESCUE_SECONDS, LEAST_SECONDS = 1.0, 0.8
+RESCUE_SECONDS, LEAST_SECONDS = 1.0, 0.6
 
 
 class Pipeline:

@@ -115,9 +115,10 @@ async def serve(
     ):
         address = address_of(listener)
         doors = await open_doors(settings, first_key, host=host, data_dir=data_dir)
-        patience, stopping = Patience(step), Stopping(settings.server.drain_seconds)
+        patience = Patience(step)
         entrance = Entrance(_waiting_room(settings, doors, patience))
         web = WebServer(entrance, listener)
+        stopping = Stopping(settings.server.drain_seconds, web.close_by_nowait)
         async with trio.open_nursery() as nursery:
             await nursery.start(web.run)
             await nursery.start(stopping.run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 
 import structlog
 import trio
@@ -11,13 +12,19 @@ from .pipeline import Pipeline
 
 log = structlog.get_logger("service")
 
+# What is left to everybody after a second signal.
+HURRIED_SECONDS = 0.5
+
 
 class Stopping:
-    """Listens for signals. ``start`` is the scope of everything before there is a pipeline to drain."""
+    """Listens for signals. ``start`` is the scope of everything before there is a pipeline to drain; ``close_by`` is
+    told the moment of trio's clock at which the last connection is to be closed.
+    """
 
-    def __init__(self, drain_seconds: float) -> None:
+    def __init__(self, drain_seconds: float, close_by: Callable[[float], None]) -> None:
         self.start = trio.CancelScope()
         self._drain_seconds = drain_seconds
+        self._close_by = close_by
         self._pipeline: Pipeline | None = None
 
     def drain(self, pipeline: Pipeline) -> None:
@@ -37,4 +44,5 @@ class Stopping:
                 else:
                     log.info("service.stopping", signal=name, drain_seconds=drain_seconds)
                     self._pipeline.stop_nowait(drain_seconds)
+                    self._close_by(trio.current_time() + max(drain_seconds, HURRIED_SECONDS))
                     drain_seconds = 0.0

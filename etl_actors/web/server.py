@@ -23,6 +23,8 @@ log = structlog.get_logger("service")
 MAX_MESSAGE_BYTES = 1_048_576
 # What sockets that are still open get after the drain, before they are aborted.
 CLOSING_SECONDS = 2.0
+# Time for a closing frame, however late it is.
+LEAST_SECONDS = 0.2
 
 
 class WebServer:
@@ -34,6 +36,7 @@ class WebServer:
         self._port = listener.getsockname()[1]
         self._drained = trio.Event()
         self._closed = trio.Event()
+        self._closing = trio.CancelScope()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Until :meth:`aclose`."""
@@ -48,10 +51,16 @@ class WebServer:
         finally:
             self._closed.set()
 
+    def close_by_nowait(self, moment: float) -> None:
+        """Whatever is still open is to be aborted at that ``moment`` of trio's clock."""
+        self._closing.deadline = min(self._closing.deadline, moment)
+
     async def aclose(self) -> None:
         """Let open answers and sockets end; abort those that do not."""
         self._drained.set()
-        with trio.move_on_after(CLOSING_SECONDS + 0.5):
+        latest = trio.current_time() + CLOSING_SECONDS + 0.5
+        self._closing.deadline = min(latest, max(self._closing.deadline, trio.current_time() + LEAST_SECONDS))
+        with self._closing:
             await self._closed.wait()
         if not self._closed.is_set():
             log.warning("service.connections_aborted", connections=abort_connections(self._port))

@@ -116,9 +116,29 @@ async def test_it_drains_whatever_is_under_way(folder: Path, database: str) -> N
     assert max(took) < DRAIN_SECONDS + SLACK_SECONDS
 
 
+async def hold(address: str) -> None:
+    """Clients that hold up whoever waits for them."""
+    with stalled_upload(address), never_reading(address, 2):
+        await trio.sleep_forever()
+
+
+@contextmanager
+def stalled_upload(address: str) -> Iterator[None]:
+    """An upload of which the rest never comes."""
+    host, _, port = address.removeprefix("http://").rpartition(":")
+    with socket.create_connection((host, int(port))) as opened:
+        opened.sendall(
+            b"POST /api/data/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n"
+            b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
+        )
+        yield
+
+
 @pytest.mark.parametrize("signals", [1, 2])
 async def test_a_database_that_says_nothing_is_not_waited_for(signals: int, folder: Path, database: str) -> None:
-    """At the end of the budget, or soon after a second signal, what was read is on disk; the next life stores it."""
+    """Nor are clients that stall: at the end of the budget, or soon after a second signal, what was read is on disk;
+    the next life stores it.
+    """
     counter, listener = Counter(a_second=100), Listener()
     async with serving(counter.visit) as provider, open_relay(database) as relay:
         config = written_config(folder, provider.url)
@@ -129,6 +149,7 @@ async def test_a_database_that_says_nothing_is_not_waited_for(signals: int, fold
         ):
             await nursery.start(listener.listen, service.address)
             await listener.until(lambda: len(listener.numbers) > 50)
+            nursery.start_soon(hold, service.address)
             relay.frozen = True
             await trio.sleep(0.5)
             said, heard = counter.said, listener.numbers[-1]

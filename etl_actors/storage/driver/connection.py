@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn
 
 # A few round trips across a continent; a server that says nothing is not to hold up whoever stops.
-CANCEL_SECONDS = 0.3
+CANCEL_SECONDS = 0.25
 
 logger = logging.getLogger(__name__)
 
