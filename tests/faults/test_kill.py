@@ -6,7 +6,6 @@ quarter of the kills come before the service is ready.
 
 from __future__ import annotations
 
-import json
 import random
 import signal
 import time
@@ -16,19 +15,18 @@ from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import httpx
-import psycopg
 import pytest
 import trio
 
 from etl_actors.storage.embedded import running_conninfo
 
 from ..service.running import running, until_no_postgres
-from ..sources.providers import provider, response
+from ..sources.providers import provider
 from ..sources.stream_server import serving
 from .counting import CONFIG, Counter, Listener
+from .growing import ROWS, Rows, Stored
 from .rounds import FULL, rounds, show
 
 KILLS = rounds(4, full=100)
@@ -36,33 +34,6 @@ READY_SECONDS = 5.0 if FULL else 30.0
 UPLOADED = 20
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=b"}
 PART = '--b\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n{content}\r\n--b--\r\n'
-ROWS = """
-[[connectors]]
-connector_id = "rows"
-url = "{url}/rows"
-interval_seconds = 0.1
-cursor = {{ param = "since", from = "max(rows[].id)", initial = 0 }}
-[connectors.items]
-each = "rows"
-coin_symbol = "'ROW'"
-[connectors.items.extra]
-number = "id"
-"""
-
-
-class Rows:
-    """A list that grows with every question; gives those after ``since``, ten at most."""
-
-    def __init__(self) -> None:
-        self.last = 0
-        self.stopped = False
-
-    async def script(self, stream: trio.SocketStream, head: bytes) -> None:
-        since = int(dict(parse_qsl(urlsplit(head.split(b" ")[1].decode()).query))["since"])
-        if not self.stopped:
-            self.last = max(self.last, min(self.last + 5, since + 10))
-        rows = [{"id": number} for number in range(since + 1, min(self.last, since + 10) + 1)]
-        await stream.send_all(response(json.dumps({"rows": rows}).encode()))
 
 
 class Follower(Listener):
@@ -131,7 +102,9 @@ class Scene:
                 await trio.sleep(seconds)
                 await service.stop(signal.SIGKILL)
                 nursery.cancel_scope.cancel()
-        await until_no_postgres(self._folder)
+        if self.chance.random() < 0.5:
+            # Else the next one starts beside what the last one left.
+            await until_no_postgres(self._folder)
 
     def _running(self) -> Any:
         return running(self._folder / "config", self._folder / "data", environment=self._environment)
@@ -152,25 +125,8 @@ class Scene:
                         break
             assert await service.stop() == 0
             nursery.cancel_scope.cancel()
+        await until_no_postgres(self._folder)
         return stored
-
-
-class Stored:
-    """What lies in the tables."""
-
-    def __init__(self, conninfo: str) -> None:
-        with psycopg.connect(conninfo) as connection:
-            self.offsets = [
-                row[0] for row in connection.execute("SELECT stream_offset FROM events ORDER BY stream_offset")
-            ]
-            self.ids = [
-                row[0] for row in connection.execute("SELECT event_id::text FROM events ORDER BY stream_offset")
-            ]
-            query = "SELECT (extra ->> 'number')::bigint FROM api_connector_items WHERE connector_id = %s ORDER BY id"
-            self.rows = [row[0] for row in connection.execute(query, ("rows",))]
-            self.counted = [row[0] for row in connection.execute(query, ("counted",))]
-            files = "SELECT filename, count(*) FROM files JOIN file_data d ON d.file_id = files.id GROUP BY files.id"
-            self.files = [(name, many) for name, many in connection.execute(files)]
 
 
 @pytest.mark.parametrize("server", ["external", "embedded"])

@@ -11,9 +11,11 @@ import trio
 from psycopg.conninfo import conninfo_to_dict
 
 from ..service.running import RunningService, running
+from ..sources.providers import provider
 from ..sources.stream_server import serving
 from ..storage.relay import Relay, open_relay
 from .counting import CONFIG, Counter, Listener
+from .growing import ROWS, Rows, Stored
 from .rounds import FULL, rounds, show
 
 
@@ -102,16 +104,22 @@ async def open_later(relay: Relay, seconds: float) -> None:
 
 async def test_killed_while_the_database_is_away_it_stores_what_it_said(folder: Path, database: str) -> None:
     """Whatever a subscriber heard is in the table once, in order, although the service was killed again and again,
-    and the database came back before it was started, or while it waited for it.
+    and the database came back before it was started, or while it waited for it. A cursor goes on where its spool ends.
     """
-    counter, listener, kills = Counter(a_second=100), Listener(), rounds(2, full=50)
-    async with serving(counter.visit) as provider, open_relay(database) as relay:
-        config = written_config(folder, provider.url)
+    counter, listener, rows, kills = Counter(a_second=100), Listener(), Rows(), rounds(2, full=50)
+    async with (
+        serving(counter.visit) as streams,
+        provider(rows.script) as url,
+        open_relay(database) as relay,
+    ):
+        config = written_config(folder, streams.url)
+        (config / "connectors" / "rows.toml").write_text(ROWS.format(url=url), encoding="utf-8")
+        environment = through(relay, database)
         for kill in range(kills):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(open_later, relay, kill % 2)
-                async with running(config, folder / "data", environment=through(relay, database)) as service:
-                    await nursery.start(listener.listen, service.address)
+                async with running(config, folder / "data", environment=environment) as service:
+                    await nursery.start(listener.listen, service.address, "?connectors=counted")
                     here = len(listener.numbers)
                     await listener.until(lambda here=here: len(listener.numbers) > here + 30)
                     relay.shut()
@@ -120,18 +128,21 @@ async def test_killed_while_the_database_is_away_it_stores_what_it_said(folder: 
                     await service.stop(signal.SIGKILL)
                 nursery.cancel_scope.cancel()
         relay.open()
-        async with running(config, folder / "data", environment=through(relay, database)) as service:
+        async with running(config, folder / "data", environment=environment) as service:
             await spool_emptied(service)
-            counter.stopped = True
+            counter.stopped = rows.stopped = True
+            with trio.fail_after(30):
+                while len((left := await trio.to_thread.run_sync(Stored, database)).rows) < rows.last:  # noqa: ASYNC110
+                    await trio.sleep(0.1)
             assert await service.stop() == 0
-    log = await stored(database)
-    numbers = [number for _, _, number in log]
-    assert numbers == sorted(set(numbers))
-    assert set(listener.numbers) <= set(numbers)
-    assert [offset for offset, _, _ in log] == list(range(1, len(log) + 1))
+    left = await trio.to_thread.run_sync(Stored, database)
+    assert left.rows == list(range(1, rows.last + 1))
+    assert left.counted == sorted(set(left.counted))
+    assert set(listener.numbers) <= set(left.counted)
+    assert left.offsets == list(range(1, len(left.offsets) + 1))
     show(
-        f"killed with a spool that is not empty: {kills} times; {len(set(listener.numbers)):,} frames heard,"
-        " all of them stored once and in order"
+        f"killed with a spool that is not empty: {kills} times; {len(set(listener.numbers)):,} frames heard and"
+        f" {len(left.rows):,} rows of a cursor, all of them stored once and in order"
     )
 
 

@@ -20,8 +20,9 @@ from ..sources.providers import provider
 from ..sources.stream_server import serving
 from ..storage.relay import open_relay
 from .counting import CONFIG, Counter, Listener
+from .growing import ROWS, Rows, Stored
 from .rounds import FULL, rounds, show
-from .test_kill import ROWS, Follower, Rows, Stored, Uploader
+from .test_kill import Follower, Uploader
 from .test_outage import spool_emptied, stored, through, written_config
 
 STOPS = rounds(3, full=100)
