@@ -4,7 +4,7 @@ WORKDIR /src
 COPY pyproject.toml README.md ./
 COPY etl_actors etl_actors
 COPY config config
-RUN python -m venv /opt/etl-actors && /opt/etl-actors/bin/pip install --no-cache-dir .
+RUN python -m venv /opt/etl-actors && /opt/etl-actors/bin/pip install --no-cache-dir '.[parquet,otel]'
 
 FROM python:3.12-slim
 # The embedded PostgreSQL wants an account with a name; the service needs no other right.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -126,19 +127,20 @@ async def _pieces(part: Transformed, item_ids: Sequence[int | None]) -> Pieces:
     return await item_pieces(_rows(part, item_ids)) if part.event_type == "price_update" else ()
 
 
-async def item_pieces(rows: Sequence[wire.ItemRow]) -> Pieces:
+async def item_pieces(rows: Iterable[wire.ItemRow]) -> Pieces:
     """Each item as ``(symbol in upper case, its JSON text)``, a slice at a time."""
     pieces: list[tuple[str, bytes]] = []
-    for start in range(0, len(rows), SLICE_ITEMS):
-        pieces.extend(wire.item_pieces(rows[start : start + SLICE_ITEMS]))
+    rest = iter(rows)
+    while some := tuple(islice(rest, SLICE_ITEMS)):
+        pieces.extend(wire.item_pieces(some))
         await trio.lowlevel.checkpoint()
     return tuple(pieces)
 
 
-def _rows(part: Transformed, item_ids: Sequence[int | None]) -> list[wire.ItemRow]:
+def _rows(part: Transformed, item_ids: Sequence[int | None]) -> Iterator[wire.ItemRow]:
     timestamp = wire.iso_time(part.received_at)
-    return [
-        wire.item_row(
+    for row_id, item in zip(item_ids, part.items, strict=True):
+        yield wire.item_row(
             item,
             row_id=row_id,
             connector_id=part.connector_id,
@@ -147,5 +149,3 @@ def _rows(part: Transformed, item_ids: Sequence[int | None]) -> list[wire.ItemRo
             timestamp=timestamp,
             response_time_ms=part.response_time_ms,
         )
-        for row_id, item in zip(item_ids, part.items, strict=True)
-    ]

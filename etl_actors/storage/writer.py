@@ -34,6 +34,8 @@ from .rows import Stored, copy_rows, rows_by_table
 from .translation import refusal_reason, translated
 
 _EPOCH_LOST = "EA001"
+# What is told of more is worked out in a thread.
+_MANY_ITEMS = 5_000
 
 
 class BatchWriter:
@@ -131,13 +133,16 @@ class BatchWriter:
     async def _finish(
         self, connection: AsyncConnection[Any], stored: Sequence[Stored], gone: Gone, now: datetime
     ) -> int:
-        arguments = (
-            _jsonb(states(stored)),
-            _jsonb(counts(stored, self._partitions.start_of, gone)),
-            _jsonb(latest(stored)),
-            _jsonb(entries(stored)),
-            now,
-        )
+        def told() -> tuple[Jsonb, ...]:
+            return (
+                _jsonb(states(stored)),
+                _jsonb(counts(stored, self._partitions.start_of, gone)),
+                _jsonb(latest(stored)),
+                _jsonb(entries(stored)),
+            )
+
+        many = sum(len(one.item_ids) for one in stored) > _MANY_ITEMS
+        arguments = (*(await trio.to_thread.run_sync(told) if many else told()), now)
         async with connection.pipeline():
             # Not prepared: where the fence refuses, the server skips what follows, and psycopg would not know.
             cursor = await connection.execute("SELECT finish_batch(%s, %s, %s, %s, %s)", arguments, prepare=False)
@@ -166,8 +171,10 @@ class BatchWriter:
         return tuple(events)
 
 
-def _jsonb(value: object) -> Jsonb:
-    return Jsonb(value, dumps=msgspec.json.encode)
+def _jsonb(values: Sequence[object]) -> Jsonb:
+    # One by one: a single call holds the interpreter for as long as it takes, from a thread as well.
+    encoded = b"[" + b",".join([msgspec.json.encode(value) for value in values]) + b"]"
+    return Jsonb(msgspec.Raw(encoded), dumps=msgspec.json.encode)
 
 
 async def _known(connection: AsyncConnection[Any], batches: Sequence[Batch]) -> list[Batch]:
