@@ -40,7 +40,7 @@ async def stored(database: str) -> list[tuple[int, str, int]]:
         with psycopg.connect(database) as connection:
             return connection.execute(
                 "SELECT e.stream_offset, e.event_id::text, (i.extra ->> 'number')::bigint FROM events e"
-                " JOIN api_connector_items i ON i.id BETWEEN e.first_item AND e.last_item"
+                " JOIN api_connector_items i ON i.id = e.first_item"
                 " ORDER BY e.stream_offset, i.id"
             ).fetchall()
 
