@@ -53,9 +53,13 @@ class Gathering:
             self._file.close()
 
     def _put_down(self) -> None:
-        try:
-            if self._file is None:
+        if self._file is None:
+            try:
                 self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the gathering
+            except OSError:
+                # Where nothing may be written, memory has to do; the bound is the same.
+                return
+        try:
             for block in self._blocks:
                 self._file.write(block)
         except OSError as error:

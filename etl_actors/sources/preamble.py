@@ -11,8 +11,8 @@ from typing import Any
 
 from ..errors import PollFailed
 
-# A head of its own may be a hundred thousand bytes long; h11 takes no more.
-MAX_BYTES = 131_072
+# A head may be a hundred thousand bytes long, and one read more may come before h11 says that it is not whole.
+MAX_BYTES = 200_000
 
 
 class Preamble:
