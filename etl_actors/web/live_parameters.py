@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from .live_wish import LONGEST_INTERVAL_MS, Policy, Wish, WishRefused, filter_of
 from .parameters import STORABLE, Arguments, Choice, Parameter, Text, Whole
-from .problems import Problem
+from .problems import Problem, invalid
 
 
 class Names(Parameter, frozen=True, kw_only=True):
@@ -35,10 +35,10 @@ class Offset(Parameter, frozen=True, kw_only=True):
         text = arguments.get(self.name)
         return None if text is None else self.number(text)
 
-    def number(self, text: str) -> int:
-        """``text`` as an offset."""
+    def number(self, text: str, *, place: str = "query.since") -> int:
+        """``text`` as an offset; ``place`` is where it stood."""
         if not re.fullmatch("[0-9]{1,18}", text, re.ASCII):
-            raise self.refused("must be an offset: a whole number of 0 or more")
+            raise invalid(place, "must be an offset: a whole number of 0 or more")
         return int(text)
 
 

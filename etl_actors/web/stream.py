@@ -60,7 +60,7 @@ def stream_routes(publisher: Publisher, lasting: Lasting, *, position_seconds: f
         wish = read_wish(single_values(request.args))
         last = request.headers.get("Last-Event-ID", "").strip()
         if last:
-            wish = replace(wish, since=SINCE.number(last))
+            wish = replace(wish, since=SINCE.number(last, place="header.Last-Event-ID"))
         if request.method == "HEAD":
             return _response(b"")
         try:

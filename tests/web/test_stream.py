@@ -82,6 +82,7 @@ def test_an_id_that_was_not_ours_is_refused(client: httpx.Client, last: str) -> 
     """With a problem document."""
     answer = client.get("/api/stream", headers={"Last-Event-ID": last})
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert [one["path"] for one in answer.json()["errors"]] == ["header.Last-Event-ID"]
 
 
 def test_a_head_is_answered_at_once(client: httpx.Client) -> None:
