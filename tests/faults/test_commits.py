@@ -129,6 +129,8 @@ async def keep_alive(run: Callable[[], Awaitable[Any]]) -> None:
 
 
 def postmaster(data_dir: Path) -> int:
-    """The pid of the server; 0 while there is none."""
-    path = data_dir / "postgres/cluster/postmaster.pid"
-    return int(path.read_text().split("\n", 1)[0]) if path.exists() else 0
+    """The pid of the server; 0 while there is none, or while it does not say yet."""
+    try:
+        return int((data_dir / "postgres/cluster/postmaster.pid").read_text().split("\n", 1)[0])
+    except (FileNotFoundError, ValueError):
+        return 0
