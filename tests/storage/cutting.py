@@ -31,7 +31,11 @@ class CuttingDoor:
 
     async def serve(self, client: trio.SocketStream) -> None:
         """One connection."""
-        server = await trio.open_unix_socket(self._socket)
+        try:
+            server = await trio.open_unix_socket(self._socket)
+        except OSError:  # there is none now
+            await client.aclose()
+            return
         done: bytes | None = None  # what the server says when the statement is done: its verb
 
         async def to_server() -> None:
