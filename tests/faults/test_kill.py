@@ -90,7 +90,7 @@ class Scene:
         """One life, from its first moment on."""
         if self.chance.random() < 0.25:
             # Whoever is left in the middle is killed by ``running`` itself.
-            with trio.move_on_after(self.chance.uniform(0.02, 1.0)):
+            with trio.move_on_after(self.chance.uniform(0.02, 2.0)):
                 async with self._running():
                     await trio.sleep_forever()
         else:
@@ -153,8 +153,8 @@ async def test_killed_at_any_moment_it_loses_nothing_and_stores_nothing_twice(
     assert stored.counted == sorted(stored.counted), where
     assert stored.offsets == list(range(1, len(stored.offsets) + 1)), where
     heard = {offset: name for offset, name in scene.follower.log.items() if offset <= stored.offsets[-1]}
-    assert list(heard) == list(range(min(heard), stored.offsets[-1] + 1)), where
-    assert list(heard.values()) == stored.ids[min(heard) - 1 :], where
+    assert list(heard) == list(range(1, stored.offsets[-1] + 1)), where
+    assert list(heard.values()) == stored.ids, where
     files = Multiset(name for name, _ in stored.files)
     assert set(files.values()) <= {1}, where
     assert set(scene.uploader.answered) <= set(files), where
