@@ -114,6 +114,14 @@ class Claimant:
         self._notices.begin(claim.told)
         return claim
 
+    async def _wait_for_room(self) -> None:
+        """Until what would be read can be kept; meanwhile it says why it waits."""
+        if self._floodgate.reason is not None:
+            self._diary.held_up(self._floodgate.reason)
+            self._notices.look_again_nowait()
+            await self._floodgate.wait_open()
+            self._notices.look_again_nowait()
+
     def _claim_failed(self, reason: str) -> None:
         self._tally.troubled(reason)
         self._diary.claim_failed(reason)

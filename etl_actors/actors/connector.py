@@ -144,13 +144,6 @@ class ConnectorActor(Claimant):
         self._notices.look_again_nowait()
         return hold
 
-    async def _wait_for_room(self) -> None:
-        if self._floodgate.reason is not None:
-            self._diary.held_up(self._floodgate.reason)
-            self._notices.look_again_nowait()
-            await self._floodgate.wait_open()
-            self._notices.look_again_nowait()
-
     async def _admit(self) -> None:
         self._notices.look_again_nowait()  # the gate may be held because of another connector
         await self._limit.admit(self._connector.cost)

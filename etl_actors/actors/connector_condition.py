@@ -51,9 +51,10 @@ def condition_of(signs: Signs) -> Condition | None:
     match state:
         case "stopped":
             reason = signs.ended
+        case "paused" if signs.paused:
+            reason = "it was paused; resume it to poll on"
         case "paused":
-            held_up = None if signs.paused else signs.held_up
-            reason = "it was paused; resume it to poll on" if held_up is None else f"it goes on by itself: {held_up}"
+            reason = f"it goes on by itself: {signs.held_up}"
         case "failing":
             reason = signs.crashed if not signs.running else signs.last_error
         case _ if signs.unmapped is not None:

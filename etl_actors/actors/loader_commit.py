@@ -88,9 +88,9 @@ class Committer:
         """Whether ``batches`` are stored together, as far as they ever can be; False when nobody takes them now, unless
         ``for_ever``. ``waited``: on disk. What is to be tried otherwise goes to ``again``, in order.
         """
-        started = trio.current_time()
+        started, parts = trio.current_time(), [part for batch in batches for part in batch.parts]
         try:
-            events = await self._patience.ask(partial(self._write, batches), for_ever=for_ever)
+            events = await self._patience.ask(partial(self._write, batches, parts), for_ever=for_ever)
         except StorageUnavailable:
             return False
         except EpochLost as error:
@@ -104,9 +104,9 @@ class Committer:
             except StorageUnavailable:
                 return False
             return await _tried(groups, again)
-        parts = [part for batch in batches for part in batch.parts]
+        rows = sum(part.rows for part in parts)
         self.batches += len(batches)
-        self.rows += sum(part.rows for part in parts)
+        self.rows += rows
         if events:
             self.head = events[-1].offset
             await loaded_send.send(Loaded(events=events))
@@ -115,7 +115,7 @@ class Committer:
             "loader.batch_written",
             trigger="spool" if waited else batches[0].left_by,
             batches=len(batches),
-            rows=sum(part.rows for part in parts),
+            rows=rows,
             events=len(events),
             head=self.head,
             seconds=round(trio.current_time() - started, 4),
@@ -129,11 +129,11 @@ class Committer:
             for part in parts:
                 self._ledger.settle(part.extraction_id, by_id.get(part.extraction_id))
 
-    async def _write(self, batches: Sequence[Batch]) -> tuple[Event, ...]:
+    async def _write(self, batches: Sequence[Batch], parts: Sequence[Transformed]) -> tuple[Event, ...]:
         began = monotonic()
         events = await self._writer.write(*batches)
         if self._timer is not None:
-            self._timer.committed([part for batch in batches for part in batch.parts], monotonic() - began)
+            self._timer.committed(parts, monotonic() - began)
         return events
 
     def _without_lost(self, batches: Sequence[Batch], connector_ids: frozenset[str], *, waited: bool) -> list[Batch]:

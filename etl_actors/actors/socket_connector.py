@@ -131,12 +131,9 @@ class SocketConnectorActor(Claimant):
     async def _watch_floodgate(self) -> None:
         while True:
             await self._floodgate.wait_closed()
-            self._diary.held_up(self._floodgate.reason or "")
             self._calls.hold(True)
-            self._notices.look_again_nowait()
-            await self._floodgate.wait_open()
+            await self._wait_for_room()
             self._calls.hold(False)
-            self._notices.look_again_nowait()
 
     async def _keep_following(self, extracted_send: trio.MemorySendChannel[Extracted]) -> None:
         calls = self._calls

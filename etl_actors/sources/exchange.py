@@ -27,7 +27,7 @@ from .gathering import Gathering, too_large
 from .guard import AddressGuard
 from .guarded_transport import GuardedTransport
 from .inflate import ACCEPTED, inflater_for
-from .preamble import reading
+from .preamble import came
 from .progress import Phase, Progress
 from .trouble import FOREIGN, is_foreign, late, sentence_for
 
@@ -115,7 +115,7 @@ async def fetch(
         phases = httpx.Timeout(deadline_seconds).as_dict()
         request.extensions = {**request.extensions, "timeout": phases, "trace": progress.trace}
         gathering = Gathering(max_bytes)
-        reading.set(progress.preamble)
+        came.set(progress.came)
         try:
             response = await _send(client, request, progress)
             gathering = Gathering(max_bytes if response.is_success else min(max_bytes, ERROR_BODY_BYTES))

@@ -44,8 +44,8 @@ class Gathering:
         return self.so_far() if self._file is None else await trio.to_thread.run_sync(self._read_back)
 
     def so_far(self) -> bytes:
-        """Everything that was added; meant for small bodies."""
-        return self._read_back() if self._file is not None else b"".join([*self._blocks, self._block])
+        """Everything that was added, of a body that is in memory; one of an error page always is."""
+        return b"".join([*self._blocks, self._block])
 
     def close(self) -> None:
         """Nothing of it is needed any more."""

@@ -13,7 +13,11 @@ from typing import Any
 import httpx
 import trio
 
-from .preamble import Preamble, counted
+from ..errors import PollFailed
+from .preamble import counted
+
+# A head may be a hundred thousand bytes long, and one read more may come before h11 says that it is not whole.
+MAX_PREAMBLE_BYTES = 200_000
 
 
 class Phase(Enum):
@@ -48,7 +52,7 @@ class Progress:
         self.received = 0
         self.expected: int | None = None
         self.response: httpx.Response | None = None
-        self.preamble = Preamble()
+        self._before_answer = 0
         self._on_whole = on_whole
         self._dialled_stream: Any = None  # httpcore's AsyncNetworkStream; httpx does not publish the type
 
@@ -65,12 +69,17 @@ class Progress:
             counted(info["return_value"])
         elif step == "send_request_headers.started":
             self.sent_at = trio.current_time()
-            self.preamble.begin()
-        elif step == "receive_response_headers.complete":
-            self.preamble.over = True
+            self._before_answer = 0
         elif step == "receive_response_body.complete":
             self.whole_at = trio.current_time()
             self._on_whole()
+
+    def came(self, size: int) -> None:
+        """So many bytes came. Raises PollFailed when it is too much before the head of the answer is whole."""
+        if self.phase is Phase.WAITING:
+            self._before_answer += size
+            if self._before_answer > MAX_PREAMBLE_BYTES:
+                raise PollFailed(f"more than {MAX_PREAMBLE_BYTES:,} bytes came before the answer")
 
     async def abandon(self) -> None:
         """Closes what httpcore leaves open when a TLS handshake is cancelled; it only closes after its own timeout."""

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import psycopg
@@ -93,7 +94,8 @@ class BatchWriter:
         ]
         try:
             await connection.execute("BEGIN")
-            known = await _known(connection, batches)
+            new = await _written_down(connection, batches)
+            known = [batch for batch in batches if batch.batch_id not in new]
             if known:
                 await connection.execute("ROLLBACK")
             else:
@@ -109,7 +111,7 @@ class BatchWriter:
         if known:
             # What is stored already was stored before the others: its offsets are the lower ones.
             events = await self._recall(connection, [part for batch in known for part in batch.parts])
-            rest = [batch for batch in batches if all(batch is not one for one in known)]
+            rest = [batch for batch in batches if batch.batch_id in new]
             return events + (await self._write(connection, rest) if rest else ())
         return await encode_events(stored, first)
 
@@ -177,14 +179,13 @@ def _jsonb(values: Sequence[object]) -> Jsonb:
     return Jsonb(msgspec.Raw(encoded), dumps=msgspec.json.encode)
 
 
-async def _known(connection: AsyncConnection[Any], batches: Sequence[Batch]) -> list[Batch]:
-    """Those of ``batches`` that are stored already; the ids of the others are written down now."""
+async def _written_down(connection: AsyncConnection[Any], batches: Sequence[Batch]) -> set[UUID]:
+    """The ids of those of ``batches`` that are not stored yet; they are from now on."""
     cursor = await connection.execute(
         "INSERT INTO batches (batch_id) SELECT unnest(%s::uuid[]) ON CONFLICT DO NOTHING RETURNING batch_id",
         ([batch.batch_id for batch in batches],),
     )
-    new = {row[0] for row in await cursor.fetchall()}
-    return [batch for batch in batches if batch.batch_id not in new]
+    return {row[0] for row in await cursor.fetchall()}
 
 
 async def _roll_back(connection: AsyncConnection[Any]) -> None:

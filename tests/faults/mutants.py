@@ -57,8 +57,8 @@ MUTANTS = (
     Mutant(
         name="drop the batch id",
         path="storage/writer.py",
-        text="    return [batch for batch in batches if batch.batch_id not in new]\n",
-        replaced="    return []\n",
+        text="    return {row[0] for row in await cursor.fetchall()}\n",
+        replaced="    return {batch.batch_id for batch in batches}\n",
         tests=(f"{COMMIT}::test_a_lost_answer_to_commit_is_no_lost_and_no_double_batch",),
         complaint="assert 3 == 2",
     ),

@@ -235,6 +235,18 @@ async def test_broken_http_is_one_sentence(sent, said) -> None:
     assert "\n" not in str(caught.value)
 
 
+async def test_a_flood_before_the_answer_is_refused_at_its_bound() -> None:
+    """A provider may say 1xx as often as it likes; each costs time."""
+
+    async def flooding(stream: trio.SocketStream, head: bytes) -> None:
+        while True:
+            await stream.send_all(b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n" * 100)
+
+    async with provider(flooding) as url:
+        with pytest.raises(PollFailed, match="more than 200,000 bytes came before the answer"):
+            await ask(url)
+
+
 async def test_endless_body_is_refused_at_the_bound() -> None:
     """A body without an end is read up to the bound and no further."""
 
