@@ -19,7 +19,7 @@ import random
 import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -33,9 +33,11 @@ from trio_websocket import ConnectionClosed, HandshakeError, open_websocket_url
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from etl_actors.sandbox.exchange import Sandbox, serve_sandbox
+from etl_actors.sandbox.faults import Kind
 from etl_actors.storage.embedded import open_embedded
+from tests.faults.counted import stored, through
 from tests.faults.counting import CONFIG, Counter
-from tests.faults.test_outage import stored, through
+from tests.faults.holdings import OTHER_SESSIONS, holdings
 from tests.postgres import reachable_folder
 from tests.service.running import RunningService, pointed_config, running
 from tests.sources.stream_server import serving
@@ -44,14 +46,23 @@ from tests.storage.relay import Relay, open_relay
 SERVICE = "[retention]\nmax_bytes = 120_000_000\n"
 A_SECOND = 50.0
 NUMBER, OFFSET = re.compile(r'"number": ?(\d+)'), re.compile(r'"offset": ?(\d+)')
-PROVIDER_FAULTS = ("429", "500", "503", "stall", "slow", "cut", "garbage", "html", "error_object", "reset")
-OTHERS = "FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
-TASKS = re.compile(r"^etl_event_loop_tasks ([\d.]+)", re.MULTILINE)
+PROVIDER_FAULTS: tuple[Kind, ...] = (
+    "429",
+    "500",
+    "503",
+    "stall",
+    "slow",
+    "cut",
+    "garbage",
+    "html",
+    "error_object",
+    "reset",
+)
 FLAT = 0.05
 
 
 class Subscriber:
-    """One of the hundred. ``stay(random)`` is how long it stays, ``pause`` how long it rests between two frames."""
+    """One of the hundred. It ``stays`` for about so many seconds, and rests for a ``pause`` after each frame."""
 
     def __init__(self, query: str, *, stays: float = float("inf"), pause: float = 0.0) -> None:
         self.query = query
@@ -117,9 +128,10 @@ class Readings:
         """One row; each of it is the median of a few, seconds apart."""
         samples = []
         for _ in range(5):
-            sample = await trio.to_thread.run_sync(_sample, service.process.pid, conninfo)
-            tasks = TASKS.search((await service.client.get("/metrics")).text)
-            samples.append((*sample, float(tasks[1]) if tasks else 0.0))
+            now = await holdings(service, conninfo)
+            # All of its memory, the newest events too: an hour is long enough for these to reach their limit.
+            memory, descriptors = service.resident_megabytes(), now.descriptors + now.sessions
+            samples.append((memory, descriptors, now.threads, now.sessions, now.tasks))
             await trio.sleep(2)
         self.rows.append(tuple(median(one) for one in zip(*samples, strict=True)))
         return self.rows[-1]
@@ -138,14 +150,6 @@ class Readings:
         return found
 
 
-def _sample(pid: int, conninfo: str) -> tuple[float, ...]:
-    status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    with psycopg.connect(conninfo) as connection:
-        row = connection.execute(f"SELECT count(*) {OTHERS}").fetchone()
-    descriptors = len(list(Path(f"/proc/{pid}/fd").iterdir()))
-    return int(status["VmRSS"].split()[0]) / 1024, descriptors, int(status["Threads"]), row[0] if row else 0
-
-
 class Trouble:
     """What goes wrong, and how often it did."""
 
@@ -160,19 +164,17 @@ class Trouble:
     async def make(self, service: RunningService) -> None:
         """For ever, something every few seconds."""
         upload = partial(self._uploaded, service.client)
-        kinds: list[Callable[[], object]] = [self._provider, self._away, self._ended, self._changed, upload]
+        kinds: list[Callable[[], Awaitable[None]]] = [self._provider, self._away, self._ended, self._changed, upload]
         while True:
             await trio.sleep(self._chance.uniform(4, 16))
-            made = self._chance.choice(kinds)()
-            if hasattr(made, "__await__"):
-                await made
+            await self._chance.choice(kinds)()
 
     def _count(self, name: str) -> None:
         self.counts[name] = self.counts.get(name, 0) + 1
 
-    def _provider(self) -> None:
+    async def _provider(self) -> None:
         kind = self._chance.choice(PROVIDER_FAULTS)
-        self._sandbox.set_fault("*", kind, seconds=self._chance.uniform(1, 6), retry_after=1)  # type: ignore[arg-type]
+        self._sandbox.set_fault("*", kind, seconds=self._chance.uniform(1, 6), retry_after=1)
         self._count("providers failed")
 
     async def _away(self) -> None:
@@ -184,12 +186,12 @@ class Trouble:
     async def _ended(self) -> None:
         def end() -> None:
             with psycopg.connect(self._conninfo, autocommit=True) as connection:
-                connection.execute(f"SELECT pg_terminate_backend(pid) {OTHERS}")
+                connection.execute(f"SELECT pg_terminate_backend(pid) {OTHER_SESSIONS}")
 
         await trio.to_thread.run_sync(end)
         self._count("sessions ended")
 
-    def _changed(self) -> None:
+    async def _changed(self) -> None:
         path = self._config / "connectors" / "changing.toml"
         interval = self._chance.choice(("1.0", "2.0", "wrong"))
         path.write_text(

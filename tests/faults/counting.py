@@ -36,12 +36,16 @@ class Counter:
         self.stopped = False
         self._pause = 1 / a_second
 
+    def frame(self, number: int) -> dict[str, Any]:
+        """How it says a number."""
+        return {"symbol": "BTC", "n": number}
+
     async def visit(self, visit: Visit) -> None:
         """One socket."""
         await visit.accept()
         while True:
             if not self.stopped:
-                await visit.say({"symbol": "BTC", "n": self.said + 1})
+                await visit.say(self.frame(self.said + 1))
                 self.said += 1
             await trio.sleep(self._pause)
 

@@ -14,8 +14,8 @@ from prometheus_client import parser
 
 from ..service.running import RunningService
 
-OTHERS = (
-    "SELECT count(*) FROM pg_stat_activity"
+OTHER_SESSIONS = (
+    "FROM pg_stat_activity"
     " WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
 )
 
@@ -76,5 +76,5 @@ async def until_held(
 
 def _sessions(database: str) -> int:
     with psycopg.connect(database) as connection:
-        row = connection.execute(OTHERS).fetchone()
+        row = connection.execute(f"SELECT count(*) {OTHER_SESSIONS}").fetchone()
     return int(row[0]) if row else 0

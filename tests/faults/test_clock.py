@@ -10,17 +10,18 @@ import psycopg
 import pytest
 import trio
 
+from ..service.reloads import Folder
 from ..service.running import running
 from ..sources.providers import provider, response
 from .counting import Listener
-from .rounds import rounds, show
+from .rounds import FULL, rounds, show
 
 LIBRARY = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
 INTERVAL_SECONDS = 0.5
 STAY_SECONDS = float(rounds(3, full=15))
 DAY, HOUR = 86_400, 3_600
 TO_1970 = -56 * 365 * DAY
-JUMPS = (HOUR, 0, 2 * DAY, 0, -DAY, TO_1970, 0) if rounds(0, full=1) else (DAY, TO_1970, 0)
+JUMPS = (HOUR, 0, 2 * DAY, 0, -DAY, TO_1970, 0) if FULL else (DAY, TO_1970, 0)
 CONFIG = """
 [[connectors]]
 connector_id = "polled"
@@ -63,12 +64,11 @@ async def test_a_clock_that_jumps_costs_no_poll_and_no_row(folder: Path, databas
         "FAKETIME_TIMESTAMP_FILE": str(shift),
     }
     async with provider(asked.script) as url:
-        (folder / "config" / "connectors").mkdir(parents=True)
-        text = CONFIG.format(url=url, interval=INTERVAL_SECONDS)
-        (folder / "config" / "connectors" / "polled.toml").write_text(text, encoding="utf-8")
-        (folder / "config" / "service.toml").write_text("[retention]\nitems_days = 3\n", encoding="utf-8")
+        files = Folder(folder / "config")
+        files.connectors("polled", CONFIG.format(url=url, interval=INTERVAL_SECONDS))
+        files.write("service.toml", "[retention]\nitems_days = 3\n")
         async with (
-            running(folder / "config", folder / "data", environment=environment) as service,
+            running(files.path, folder / "data", environment=environment) as service,
             trio.open_nursery() as nursery,
         ):
             await nursery.start(listener.listen, service.address)
@@ -77,7 +77,7 @@ async def test_a_clock_that_jumps_costs_no_poll_and_no_row(folder: Path, databas
                 shift.write_text(f"{seconds:+d}", encoding="utf-8")
                 await trio.sleep(STAY_SECONDS)
             # One more sweep of the janitor: it comes every 15 s.
-            await trio.sleep(rounds(0, full=16))
+            await trio.sleep(16 if FULL else 0)
             assert await service.stop() == 0
             nursery.cancel_scope.cancel()
         assert "Traceback" not in service.log.read_text()
@@ -98,4 +98,4 @@ async def test_a_clock_that_jumps_costs_no_poll_and_no_row(folder: Path, databas
         f" at an interval of {INTERVAL_SECONDS} s; {len(stored)} rows stored, none twice"
     )
     assert min(pauses) > 0.5 * INTERVAL_SECONDS
-    assert max(pauses) < 1.9 * INTERVAL_SECONDS or not rounds(0, full=1)
+    assert max(pauses) < 1.9 * INTERVAL_SECONDS or not FULL

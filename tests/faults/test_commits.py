@@ -6,7 +6,7 @@ import os
 import random
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ import trio
 from etl_actors.errors import Ended
 from etl_actors.storage.embedded import EmbeddedPostgres, open_embedded
 
-from ..service.running import running
+from ..service.running import postmaster, running
 from ..sources.stream_server import serving
 from ..storage.cutting import CuttingDoor, cutting_door
+from .counted import spool_emptied, stored, written_config
 from .counting import Counter, Listener
+from .holdings import OTHER_SESSIONS
 from .rounds import rounds, show
-from .test_outage import spool_emptied, stored, written_config
 
 A_SECOND = rounds(150, full=500)
 CUTS = rounds(6, full=200)
@@ -84,8 +85,7 @@ async def test_sessions_that_are_ended_lose_nothing(folder: Path, database: str)
 
     def end() -> int:
         with psycopg.connect(database, autocommit=True) as connection:
-            others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            pids = [row[0] for row in connection.execute(f"SELECT pid {others}")]
+            pids = [row[0] for row in connection.execute(f"SELECT pid {OTHER_SESSIONS}")]
             return len(pids) and bool(connection.execute("SELECT pg_terminate_backend(%s)", (chance.choice(pids),)))
 
     async with behind_a_door(folder, database, f"{ENDED} sessions ended"):
@@ -107,7 +107,7 @@ async def test_a_server_that_stops_in_the_middle_of_a_copy_loses_nothing(folder:
             door.heard = lambda data: None
             before = postmaster(folder / "server")
             os.kill(before, signal.SIGQUIT)
-            await until(lambda before=before: server.is_up and postmaster(folder / "server") not in {0, before})
+            await until(lambda before=before: is_succeeded(server, folder / "server", before))
 
 
 @asynccontextmanager
@@ -128,9 +128,8 @@ async def keep_alive(run: Callable[[], Awaitable[Any]]) -> None:
             continue
 
 
-def postmaster(data_dir: Path) -> int:
-    """The pid of the server; 0 while there is none, or while it does not say yet."""
-    try:
-        return int((data_dir / "postgres/cluster/postmaster.pid").read_text().split("\n", 1)[0])
-    except (FileNotFoundError, ValueError):
-        return 0
+def is_succeeded(server: EmbeddedPostgres, data_dir: Path, before: int) -> bool:
+    """Whether another server is up in the place of that one."""
+    with suppress(FileNotFoundError, ValueError):  # it does not say so yet
+        return server.is_up and postmaster(data_dir) != before
+    return False

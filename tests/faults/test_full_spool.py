@@ -13,9 +13,9 @@ from ..service.running import running
 from ..sources.stream_server import serving
 from ..storage.relay import open_relay
 from ..web.origin_server import serving as serving_http
+from .counted import spool_emptied, stored, through, written_config
 from .counting import Counter, Listener
 from .rounds import show
-from .test_outage import spool_emptied, stored, through, written_config
 
 SPOOL = "[spool]\nmax_bytes = 1_150_000\n"
 

@@ -8,14 +8,17 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import trio
+
+from etl_actors.metrics import watch_loop
 
 from ..child import command
 from ..service.reloads import Folder, connector
 from ..service.running import RunningService, running
-from ..sources.stream_server import Visit, serving
-from .counting import Listener
+from ..sources.stream_server import serving
+from .counting import CONFIG, Counter, Listener
 from .hostile import OVER_HTTP, OVER_SOCKETS
 from .rounds import FULL, show
 
@@ -25,19 +28,7 @@ QUIET_SECONDS = 20.0 if FULL else 4.0
 # Of what the service says of a provider that answers within every rule, however strange.
 SOUND = frozenset({"endless_without_length", "length_and_chunked", "no_pong", "pings"})
 
-HEALTHY = """
-[[connectors]]
-connector_id = "healthy"
-kind = "websocket"
-url = "{url}/healthy"
-[connectors.items]
-single = true
-coin_symbol = "symbol"
-price = "n"
-[connectors.items.extra]
-number = "n"
-sent = "t"
-"""
+HEALTHY = CONFIG.replace("counted", "healthy") + 'sent = "t"\n'
 FOLLOWED = """
 [[connectors]]
 connector_id = "hostile"
@@ -50,21 +41,11 @@ coin_symbol = "'X'"
 """
 
 
-class Stamped:
-    """Says 1, 2, 3 … fifty times a second, and when it does."""
+class Stamped(Counter):
+    """Says with each number when it does."""
 
-    def __init__(self) -> None:
-        self.said = 0
-        self.stopped = False
-
-    async def visit(self, visit: Visit) -> None:
-        """One socket."""
-        await visit.accept()
-        while True:
-            if not self.stopped:
-                await visit.say({"symbol": "BTC", "n": self.said + 1, "t": time.time()})
-                self.said += 1
-            await trio.sleep(0.02)
+    def frame(self, number: int) -> dict[str, Any]:
+        return super().frame(number) | {"t": time.time()}
 
 
 class Timed(Listener):
@@ -122,14 +103,6 @@ class Held:
         return held
 
 
-async def watch_own_loop(late: list[float]) -> None:
-    """What the machine does to a loop that has next to nothing to do: this one."""
-    while True:
-        due = trio.current_time() + 0.1
-        await trio.sleep_until(due)
-        late.append(trio.current_time() - due)
-
-
 async def watch_memory(service: RunningService, resident: list[float]) -> None:
     """What the service takes, in megabytes, again and again."""
     while True:
@@ -138,9 +111,9 @@ async def watch_memory(service: RunningService, resident: list[float]) -> None:
 
 
 @asynccontextmanager
-async def scene(folder: Path, database: str) -> AsyncIterator[tuple[RunningService, Folder, Timed, Stamped]]:
+async def scene(folder: Path, database: str) -> AsyncIterator[tuple[RunningService, Folder, Timed]]:
     """A service with a healthy stream and somebody who listens; nothing of that stream is lost in the end."""
-    stamped, listener, files = Stamped(), Timed(), Folder(folder / "config")
+    stamped, listener, files = Stamped(a_second=50), Timed(), Folder(folder / "config")
     async with serving(stamped.visit) as provider:
         files.write("connectors/healthy.toml", HEALTHY.format(url=provider.url))
         environment = {"DATABASE_URL": database}
@@ -150,7 +123,7 @@ async def scene(folder: Path, database: str) -> AsyncIterator[tuple[RunningServi
         ):
             await nursery.start(listener.listen, service.address, "?connectors=healthy")
             nursery.start_soon(listener.watch)
-            yield service, files, listener, stamped
+            yield service, files, listener
             stamped.stopped = True
             await listener.until(lambda: listener.numbers[-1] == stamped.said)
             assert listener.numbers == list(range(listener.numbers[0], stamped.said + 1))
@@ -184,10 +157,11 @@ async def test_a_hostile_provider_harms_nobody_else(folder: Path, database: str)
     """What it does is told in one sentence; the healthy stream loses nothing, and is hardly later than before."""
     names = [name for name in (*OVER_HTTP, *OVER_SOCKETS) if FULL or name in SHORT]
     with hostile_process() as port:
-        async with scene(folder, database) as (service, files, listener, _), trio.open_nursery() as nursery:
+        async with scene(folder, database) as (service, files, listener), trio.open_nursery() as nursery:
             own: list[float] = []
             resident = [0.0]
-            nursery.start_soon(watch_own_loop, own)
+            # What the machine does to a loop that has next to nothing to do: this one.
+            nursery.start_soon(watch_loop, own.append)
             nursery.start_soon(watch_memory, service, resident)
             held = Held(service)
             await trio.sleep(2)

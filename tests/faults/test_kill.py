@@ -22,6 +22,7 @@ import trio
 
 from etl_actors.storage.embedded import running_conninfo
 
+from ..service.reloads import Folder
 from ..service.running import running, until_no_postgres
 from ..sources.providers import provider
 from ..sources.stream_server import serving
@@ -140,10 +141,7 @@ async def test_killed_at_any_moment_it_loses_nothing_and_stores_nothing_twice(
     environment = {} if database is None else {"DATABASE_URL": database}
     scene = Scene(folder, environment, seed)
     async with provider(rows.script) as url, serving(counter.visit) as streams:
-        (folder / "config" / "connectors").mkdir(parents=True)
-        text = ROWS.format(url=url) + CONFIG.format(url=streams.url)
-        (folder / "config" / "connectors" / "numbered.toml").write_text(text, encoding="utf-8")
-        (folder / "config" / "service.toml").write_text("", encoding="utf-8")
+        Folder(folder / "config").connectors("numbered", ROWS.format(url=url), CONFIG.format(url=streams.url))
         for _ in range(KILLS):
             await scene.live(scene.chance.uniform(0, 1.5))
         stored = await scene.settle(rows, counter, database)

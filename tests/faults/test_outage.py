@@ -6,51 +6,17 @@ import random
 import signal
 from pathlib import Path
 
-import psycopg
 import pytest
 import trio
-from psycopg.conninfo import conninfo_to_dict
 
-from ..service.running import RunningService, running
+from ..service.running import running
 from ..sources.providers import provider
 from ..sources.stream_server import serving
 from ..storage.relay import Relay, open_relay
-from .counting import CONFIG, Counter, Listener
+from .counted import spool_emptied, stored, through, written_config
+from .counting import Counter, Listener
 from .growing import ROWS, Rows, Stored
 from .rounds import FULL, rounds, show
-
-
-def written_config(folder: Path, url: str) -> Path:
-    """One connector that counts."""
-    (folder / "config" / "connectors").mkdir(parents=True)
-    (folder / "config" / "connectors" / "counted.toml").write_text(CONFIG.format(url=url), encoding="utf-8")
-    (folder / "config" / "service.toml").write_text("", encoding="utf-8")
-    return folder / "config"
-
-
-def through(relay: Relay, database: str) -> dict[str, str]:
-    """The environment of a service whose database is behind ``relay``."""
-    parameters = conninfo_to_dict(database)
-    return {"DATABASE_URL": f"postgresql://{parameters['user']}@127.0.0.1:{relay.port}/{parameters['dbname']}"}
-
-
-async def stored(database: str) -> list[tuple[int, str, int]]:
-    """Offset, id and number of everything in the log, by offset; asked of the database itself."""
-
-    def read() -> list[tuple[int, str, int]]:
-        with psycopg.connect(database) as connection:
-            return connection.execute(
-                "SELECT e.stream_offset, e.event_id::text, (i.extra ->> 'number')::bigint FROM events e"
-                " JOIN api_connector_items i ON i.id = e.first_item"
-                " ORDER BY e.stream_offset, i.id"
-            ).fetchall()
-
-    return await trio.to_thread.run_sync(read)
-
-
-async def spool_emptied(service: RunningService) -> None:
-    """Until nothing waits on disk."""
-    await service.until("/api/status", lambda status: status["spool"]["batches"] == 0, seconds=60)
 
 
 async def test_an_outage_is_ridden_out(folder: Path, database: str) -> None:
@@ -136,7 +102,7 @@ async def test_killed_while_the_database_is_away_it_stores_what_it_said(folder: 
             await spool_emptied(service)
             counter.stopped = rows.stopped = True
             with trio.fail_after(30):
-                while len((left := await trio.to_thread.run_sync(Stored, database)).rows) < rows.last:  # noqa: ASYNC110
+                while len((left := await trio.to_thread.run_sync(Stored, database)).rows) < rows.last:  # noqa: ASYNC110  # another process stores them
                     await trio.sleep(0.1)
             assert await service.stop() == 0
     left = await trio.to_thread.run_sync(Stored, database)

@@ -7,23 +7,25 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from statistics import median
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 import trio
 
-from ..service.running import RunningService, running
+from ..service.reloads import Folder
+from ..service.running import RunningService, never_reading, running
 from ..sources.providers import provider
 from ..sources.stream_server import serving
 from ..storage.relay import open_relay
+from .counted import spool_emptied, stored, through, written_config
 from .counting import CONFIG, Counter, Listener
 from .growing import ROWS, Rows, Stored
 from .rounds import FULL, rounds, show
 from .test_kill import Follower, Uploader
-from .test_outage import spool_emptied, stored, through, written_config
 
 STOPS = rounds(3, full=100)
 A_SECOND = rounds(100, full=500)
@@ -35,21 +37,12 @@ SLACK_SECONDS = 1.0 if FULL else 20.0
 
 
 @contextmanager
-def never_reading(address: str, many: int) -> Iterator[None]:
+def stuck(service: RunningService, many: int) -> Iterator[None]:
     """Sockets that ask for everything and take nothing."""
-    host, _, port = address.removeprefix("http://").rpartition(":")
-    opened = [socket.create_connection((host, int(port))) for _ in range(many)]
-    for one in opened:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        one.sendall(
-            b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        )
-    try:
+    with ExitStack() as opened:
+        for _ in range(many):
+            opened.enter_context(never_reading(service, "/ws"))
         yield
-    finally:
-        for one in opened:
-            one.close()
 
 
 async def read_on(client: httpx.AsyncClient, path: str, **headers: str) -> None:
@@ -69,7 +62,7 @@ async def stopped(service: RunningService, listeners: list[Listener], uploader: 
         nursery.start_soon(uploader.upload, service.client)
         nursery.start_soon(read_on, service.client, "/api/stream")
         nursery.start_soon(lambda: read_on(service.client, "/api/data/items?limit=10000", Accept="text/csv"))
-        with never_reading(service.address, 3):
+        with stuck(service, 3):
             await trio.sleep(wait)
             began = time.monotonic()
             assert await service.stop(seconds=DRAIN_SECONDS + SLACK_SECONDS) == 0
@@ -87,14 +80,13 @@ async def test_it_drains_whatever_is_under_way(folder: Path, database: str) -> N
     took: list[float] = []
     heard: set[int] = set()
     async with provider(rows.script) as url, serving(counter.visit) as streams:
-        (folder / "config" / "connectors").mkdir(parents=True)
-        text = ROWS.format(url=url) + CONFIG.format(url=streams.url)
-        (folder / "config" / "connectors" / "numbered.toml").write_text(text, encoding="utf-8")
-        (folder / "config" / "service.toml").write_text(SERVICE, encoding="utf-8")
+        files = Folder(folder / "config")
+        files.connectors("numbered", ROWS.format(url=url), CONFIG.format(url=streams.url))
+        files.write("service.toml", SERVICE)
         for _ in range(STOPS):
             listeners: list[Listener] = [Follower(), *(Listener() for _ in range(16))]
             environment = {"DATABASE_URL": database}
-            async with running(folder / "config", folder / "data", environment=environment) as service:
+            async with running(files.path, folder / "data", environment=environment) as service:
                 took.append(await stopped(service, listeners, uploader, chance.uniform(0.2, 1.5)))
             assert {listener.closed for listener in listeners} == {GOING_AWAY}
             for listener in listeners:
@@ -117,17 +109,17 @@ async def test_it_drains_whatever_is_under_way(folder: Path, database: str) -> N
     assert max(took) < DRAIN_SECONDS + SLACK_SECONDS
 
 
-async def hold(address: str) -> None:
+async def hold(service: RunningService) -> None:
     """Clients that hold up whoever waits for them."""
-    with stalled_upload(address), never_reading(address, 2):
+    with stalled_upload(service), stuck(service, 2):
         await trio.sleep_forever()
 
 
 @contextmanager
-def stalled_upload(address: str) -> Iterator[None]:
+def stalled_upload(service: RunningService) -> Iterator[None]:
     """An upload of which the rest never comes."""
-    host, _, port = address.removeprefix("http://").rpartition(":")
-    with socket.create_connection((host, int(port))) as opened:
+    address = urlsplit(service.address)
+    with socket.create_connection((address.hostname, address.port)) as opened:
         opened.sendall(
             b"POST /api/data/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n"
             b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
@@ -150,7 +142,7 @@ async def test_a_database_that_says_nothing_is_not_waited_for(signals: int, fold
         ):
             await nursery.start(listener.listen, service.address)
             await listener.until(lambda: len(listener.numbers) > 50)
-            nursery.start_soon(hold, service.address)
+            nursery.start_soon(hold, service)
             relay.frozen = True
             await trio.sleep(0.5)
             said, heard = counter.said, listener.numbers[-1]

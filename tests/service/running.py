@@ -6,12 +6,14 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import trio
@@ -131,6 +133,24 @@ async def _address(process: trio.Process, log: Path) -> str:
     line = said.decode()
     assert line.startswith(READY), (line, await trio.Path(log).read_text())
     return line.removeprefix(READY).strip()
+
+
+def postmaster(data_dir: Path) -> int:
+    """The pid of the server on this data folder."""
+    return int((data_dir / "postgres/cluster/postmaster.pid").read_text().split("\n", 1)[0])
+
+
+def never_reading(service: RunningService, path: str) -> socket.socket:
+    """A socket that asks for this and reads nothing."""
+    address = urlsplit(service.address)
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    connection.connect((address.hostname, address.port))
+    connection.sendall(
+        f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+    )
+    return connection
 
 
 async def until_no_postgres(data_dir: Path, *, seconds: float = 10) -> None:

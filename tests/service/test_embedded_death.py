@@ -11,15 +11,10 @@ import pytest
 import trio
 
 from ..storage.owner import parent_of
-from .running import RunningService, postgres_processes, running, until_no_postgres
+from .running import RunningService, postgres_processes, postmaster, running, until_no_postgres
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 SOON = 30
-
-
-def postmaster(data_dir: Path) -> int:
-    """The pid of the server."""
-    return int((data_dir / "postgres/cluster/postmaster.pid").read_text().split("\n", 1)[0])
 
 
 async def until_restarted(service: RunningService, times: int) -> None:

@@ -6,12 +6,10 @@ import asyncio
 import contextlib
 import json
 import random
-import socket
 import time
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import trio
@@ -21,7 +19,7 @@ import websockets.sync.client
 
 from etl_actors.sandbox.exchange import Sandbox
 
-from .running import RunningService, pointed_config, running
+from .running import never_reading, pointed_config, running
 
 CLIENTS = 20
 SECONDS = 6.0
@@ -209,16 +207,3 @@ def listen(address: str, seconds: float) -> list[int]:
         return offsets
 
     return asyncio.run(hear())
-
-
-def never_reading(service: RunningService, path: str) -> socket.socket:
-    """A socket that asks for this and reads nothing."""
-    address = urlsplit(service.address)
-    connection = socket.socket()
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-    connection.connect((address.hostname, address.port))
-    connection.sendall(
-        f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-    )
-    return connection
