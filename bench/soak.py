@@ -45,6 +45,10 @@ from tests.storage.relay import Relay, open_relay
 
 SERVICE = "[retention]\nmax_bytes = 120_000_000\n"
 A_SECOND = 50.0
+MARKETS = (
+    "binance_prices,binance_24hr,coinbase_ticker,coingecko_global,coingecko_top,coingecko_trending,cryptocompare_multi,"
+    "cryptocompare_top,kraken_ticker"
+)
 NUMBER, OFFSET = re.compile(r'"number": ?(\d+)'), re.compile(r'"offset": ?(\d+)')
 PROVIDER_FAULTS: tuple[Kind, ...] = (
     "429",
@@ -79,20 +83,27 @@ class Subscriber:
 
     async def subscribe(self, address: str, chance: random.Random) -> None:
         """Until cancelled, over one socket after the other."""
+        began = trio.current_time()
         while True:
             since = f"&since={self._offset}" if self._offset else ""
-            url = f"{address.replace('http', 'ws')}/ws?{self.query}{since}"
-            stay = self._stays * chance.uniform(0.3, 1.7)
-            with trio.move_on_after(stay), suppress(OSError, HandshakeError, ConnectionClosed):
-                async with open_websocket_url(url, max_message_size=2**26) as socket:
-                    while True:
-                        self._hear(await socket.get_message())
-                        if self._pause:
-                            await trio.sleep(self._pause)
+            why: Exception | None = None
+            with trio.move_on_after(self._stays * chance.uniform(0.3, 1.7)):
+                try:
+                    await self._listen(f"{address.replace('http', 'ws')}/ws?{self.query}{since}")
+                except (OSError, HandshakeError, ConnectionClosed) as error:
+                    why = error
             self.leaves += 1
             if not self.leaves_often:
-                self.trouble.append(f"{self.query}: its socket was closed")
+                after = trio.current_time() - began
+                self.trouble.append(f"{self.query}: its socket was closed after {after:.0f} s: {why!r}")
             await trio.sleep(0.2)
+
+    async def _listen(self, url: str) -> None:
+        async with open_websocket_url(url, max_message_size=2**26) as socket:
+            while True:
+                self._hear(await socket.get_message())
+                if self._pause:
+                    await trio.sleep(self._pause)
 
     def _hear(self, text: str) -> None:
         if text.startswith('{"type":"price_update"'):
@@ -111,7 +122,7 @@ def made_subscribers() -> list[Subscriber]:
         *(Subscriber("types=price_update&connectors=counted") for _ in range(40)),
         *(Subscriber(f"symbols={symbol}&policy=conflate") for symbol in ("BTC", "ETH", "SOL") for _ in range(10)),
         *(Subscriber("connectors=binance_prices,coingecko_top") for _ in range(10)),
-        *(Subscriber("policy=drop_oldest", pause=1.0) for _ in range(10)),
+        *(Subscriber(f"policy=drop_oldest&connectors={MARKETS}", pause=1.0) for _ in range(10)),
         *(Subscriber("types=price_update&connectors=counted", stays=15.0) for _ in range(10)),
     ]
 

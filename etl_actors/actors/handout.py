@@ -54,7 +54,7 @@ class Handout:
 
     def offer_event(self, event: Event) -> None:
         """To everybody who wants it, and was not sent it before it had an offset: those are to be told that."""
-        number = self._unstored.number_of(event.event_id)
+        number = self._unstored.settle(event.event_id)
         for subscriber, parcel, suffix, hits in self._reached(event):
             if number is not None and any(one.heard.has(number) for one in hits):
                 self._stored.setdefault(subscriber, []).append((event.event_id, event.offset))
