@@ -132,11 +132,11 @@ def test_only_so_many_are_remembered() -> None:
 
 def test_what_is_stored_is_forgotten_after_a_while() -> None:
     """Not at once, for whoever reads the log may come to it late; but an outage leaves nothing behind for good."""
-    now = 0.0
-    sent = SentUnstored(seconds=10, clock=lambda: now)
+    now = [0.0]
+    sent = SentUnstored(seconds=10, clock=lambda: now[0])
     for number in range(1, 7):
         sent.note(UUID(int=number))
-    for now, number in ((100.0, 1), (109.0, 2), (111.0, 3), (121.0, 4), (500.0, 5)):
+    for now[0], number in ((100.0, 1), (109.0, 2), (111.0, 3), (121.0, 4), (500.0, 5)):
         assert sent.settle(UUID(int=number)) == number
         if number == 3:
             assert [sent.number_of(UUID(int=each)) for each in range(1, 7)] == [1, 2, 3, 4, 5, 6]
