@@ -43,9 +43,13 @@ from .writer import BatchWriter
 
 OLDEST_VERSION = 140000
 
-# A writer frozen between its locks and COMMIT must not hold them, and a dead peer must be noticed.
+# A writer frozen in its transaction must not hold on to anything.
 _WRITER_OPTIONS = "-c idle_in_transaction_session_timeout=4s"
 _READER_OPTIONS = "-c statement_timeout=30s -c default_transaction_read_only=on"
+# A dead peer must be noticed, here and by the server, which would wait two hours for a client in the middle of a COPY.
+_WATCHFUL_OPTIONS = (
+    "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=20000"
+)
 _WATCHFUL = {
     "keepalives_idle": "10",
     "keepalives_interval": "5",
@@ -202,7 +206,9 @@ async def _open_pool(
     *,
     loan_seconds: float = math.inf,
 ) -> Pool:
-    joined = {**_WATCHFUL, **conninfo, "options": f"{conninfo.get('options', '')} {options} -c timezone=UTC".strip()}
+    # What the address asks for wins, but over what the service relies on.
+    asked = f"{_WATCHFUL_OPTIONS} {conninfo.get('options', '')} {options} -c timezone=UTC"
+    joined = {**_WATCHFUL, **conninfo, "options": asked}
     return await stack.enter_async_context(
         open_pool(
             make_conninfo("", **joined),

@@ -3,15 +3,17 @@
 1. *Once*: the batch's id is inserted; when it is there already, this batch is stored and only its offsets are read.
    What waited on disk comes several batches at a time, each with its own id: they may meet in other company again.
 2. *Rows*: COPY, stamped with the time they were received; the rejected payloads that are replayed go.
-3. *Fence, state, offset*: one server-side call, sent together with COMMIT (``migrations/0002_commit.sql``).
+3. *Fence, state, offset*: one server-side call (``migrations/0002_commit.sql``), in one message with COMMIT.
 
-No row lock is held while rows are copied, so a client that freezes in the middle holds up nobody.
+No row lock is held while rows are copied, and none while the server waits for its client: what takes the locks and what
+gives them back arrive together or not at all. A client that freezes, or whose line goes dead, holds up nobody but who
+comes with the same batch; that is we ourselves, and we end the session that we left behind first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -20,7 +22,6 @@ import msgspec
 import psycopg
 import trio
 from psycopg import AsyncConnection
-from psycopg.types.json import Jsonb
 
 from ..errors import EpochLost, StorageRefused, StorageUnavailable
 from ..messages import Batch, Event, Transformed, Unstored
@@ -35,6 +36,26 @@ from .rows import Stored, copy_rows, rows_by_table
 from .translation import refusal_reason, translated
 
 _EPOCH_LOST = "EA001"
+# What the last call is told, for the length of the transaction; then that call, which has no parameters.
+_SAY = """
+SELECT set_config('etl_actors.states', %s, true), set_config('etl_actors.counts', %s, true),
+    set_config('etl_actors.latest', %s, true), set_config('etl_actors.entries', %s, true),
+    set_config('etl_actors.at', %s, true)
+"""
+_FINISH_AND_COMMIT = """
+SELECT finish_batch(
+    current_setting('etl_actors.states')::jsonb, current_setting('etl_actors.counts')::jsonb,
+    current_setting('etl_actors.latest')::jsonb, current_setting('etl_actors.entries')::jsonb,
+    current_setting('etl_actors.at')::timestamptz
+);
+COMMIT
+"""
+# Only sessions like this one: the server may have noticed meanwhile, and given the number to somebody else.
+_END_SESSIONS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE pid = ANY(%s) AND usename = current_user AND application_name = current_setting('application_name')
+    AND xact_start IS NOT NULL AND pid <> pg_backend_pid()
+"""
 # What is told of more is worked out in a thread.
 _MANY_ITEMS = 5_000
 
@@ -45,6 +66,7 @@ class BatchWriter:
     def __init__(self, pool: Pool, partitions: PartitionBook) -> None:
         self._pool = pool
         self._partitions = partitions
+        self._left_behind: set[int] = set()  # process ids of sessions whose line was given up
         self._response_ids = IdBlocks("api_connector_data_id_seq", 100)
         self._frame_ids = IdBlocks("websocket_data_id_seq", 100)
         self._item_ids = IdBlocks("api_connector_items_id_seq", 1000)
@@ -56,7 +78,7 @@ class BatchWriter:
         again without those connectors), :class:`ReplaysLost` (without those parts) or :class:`StorageRefused` (a value
         that cannot be stored).
         """
-        async with self._pool.connection() as connection:
+        async with self._pool.connection() as connection, self._watched(connection):
             try:
                 with translated():
                     return await self._write(connection, batches)
@@ -79,6 +101,19 @@ class BatchWriter:
                 await self._partitions.ensure(connection, "api_connector_items", [part.received_at])
                 item_ids = await self._item_ids.take(connection, len(part.items))
                 return await find_refused(connection, Stored(part, None, item_ids), copies=copies)
+
+    @asynccontextmanager
+    async def _watched(self, connection: AsyncConnection[Any]) -> AsyncIterator[None]:
+        """End the sessions that were left behind before; and notice when this one is."""
+        if self._left_behind:
+            await connection.execute(_END_SESSIONS, (list(self._left_behind),))
+            self._left_behind.clear()
+        session = connection.info.backend_pid
+        try:
+            yield
+        finally:
+            if connection.closed:
+                self._left_behind.add(session)
 
     async def _write(self, connection: AsyncConnection[Any], batches: Sequence[Batch]) -> tuple[Event, ...]:
         now = datetime.now(UTC)
@@ -135,20 +170,20 @@ class BatchWriter:
     async def _finish(
         self, connection: AsyncConnection[Any], stored: Sequence[Stored], gone: Gone, now: datetime
     ) -> int:
-        def told() -> tuple[Jsonb, ...]:
+        def told() -> tuple[str, ...]:
             return (
-                _jsonb(states(stored)),
-                _jsonb(counts(stored, self._partitions.start_of, gone)),
-                _jsonb(latest(stored)),
-                _jsonb(entries(stored)),
+                _json(states(stored)),
+                _json(counts(stored, self._partitions.start_of, gone)),
+                _json(latest(stored)),
+                _json(entries(stored)),
             )
 
         many = sum(len(one.item_ids) for one in stored) > _MANY_ITEMS
-        arguments = (*(await trio.to_thread.run_sync(told) if many else told()), now)
-        async with connection.pipeline():
-            # Not prepared: where the fence refuses, the server skips what follows, and psycopg would not know.
-            cursor = await connection.execute("SELECT finish_batch(%s, %s, %s, %s, %s)", arguments, prepare=False)
-            await connection.execute("COMMIT", prepare=False)
+        arguments = (*(await trio.to_thread.run_sync(told) if many else told()), now.isoformat())
+        await connection.execute(_SAY, arguments)
+        # One message: a second one the server would await with every lock held, and without end, since a session that
+        # waits in the middle of a pipeline is not idle. It has no room for parameters, so they were said before.
+        cursor = await connection.execute(_FINISH_AND_COMMIT, prepare=False)
         row = await cursor.fetchone()
         assert row is not None
         return int(row[0])
@@ -173,10 +208,9 @@ class BatchWriter:
         return tuple(events)
 
 
-def _jsonb(values: Sequence[object]) -> Jsonb:
+def _json(values: Sequence[object]) -> str:
     # One by one: a single call holds the interpreter for as long as it takes, from a thread as well.
-    encoded = b"[" + b",".join([msgspec.json.encode(value) for value in values]) + b"]"
-    return Jsonb(msgspec.Raw(encoded), dumps=msgspec.json.encode)
+    return "[" + ",".join([msgspec.json.encode(value).decode() for value in values]) + "]"
 
 
 async def _written_down(connection: AsyncConnection[Any], batches: Sequence[Batch]) -> set[UUID]:

@@ -28,6 +28,7 @@ A_SECOND = rounds(150, full=500)
 CUTS = rounds(6, full=200)
 RESTARTS = rounds(2, full=50)
 ENDED = rounds(10, full=200)
+SILENT = rounds(3, full=21)
 # No power is cut here; a server that is told to stop at once loses nothing that it committed.
 SETTINGS = {"fsync": "off", "full_page_writes": "off"}
 
@@ -77,6 +78,32 @@ async def test_a_commit_whose_answer_is_cut_off_happened_once(folder: Path, data
             door.early, door.latency = chance.random() < 0.5, chance.choice((0.0, 0.0, 0.01))
             door.cut_on = b"COMMIT"
             await until(lambda cut=cut: door.cuts == cut)
+
+
+async def test_a_line_that_goes_dead_in_a_commit_holds_nothing_up(folder: Path, database: str) -> None:
+    """It does not break, it only says nothing any more, for longer than anybody waits for an answer: in the middle of a
+    COPY, with the COMMIT or with its answer. The server does not notice; now and then all the other lines are dead too.
+    """
+    chance = random.Random(7)
+    places = ((b'"symbol"', True), (b"COMMIT", True), (b"COMMIT", False))  # what is said, and whether it arrives
+    async with behind_a_door(folder, database, f"{SILENT} lines that went dead in a commit") as door:
+        door.silent = True
+        for cut in range(1, SILENT + 1):
+            await trio.sleep(chance.uniform(0, 0.1))
+            door.cut_on, door.early = places[cut % len(places)]
+            await until(lambda cut=cut: door.cuts == cut)
+            door.dead = cut % 4 == 0
+            await trio.sleep(7)
+            door.dead = False
+            await wait_stored(database)
+
+
+async def wait_stored(database: str) -> None:
+    """Until something more is."""
+    count = len(await stored(database))
+    with trio.fail_after(30):
+        while len(await stored(database)) == count:  # noqa: ASYNC110  # it happens in another process
+            await trio.sleep(0.1)
 
 
 async def test_sessions_that_are_ended_lose_nothing(folder: Path, database: str) -> None:

@@ -208,8 +208,8 @@ FROZEN = """
             execute = writer.AsyncConnection.execute
 
             async def finish(self, connection, stored, gone, now):
-                arguments = (writer._jsonb(writer.states(stored)), writer._jsonb([]), writer._jsonb([]),
-                             writer._jsonb(writer.entries(stored)), now)
+                arguments = (writer._json(writer.states(stored)), "[]", "[]",
+                             writer._json(writer.entries(stored)), now)
                 await connection.execute("SELECT finish_batch(%s, %s, %s, %s, %s)", arguments)
                 print("holding", flush=True)
                 os.kill(os.getpid(), signal.SIGSTOP)
