@@ -72,6 +72,7 @@ class Assembly(Struct, frozen=True, kw_only=True):
     broadcaster: Broadcaster
     janitor: Janitor
     limits: Mapping[str, Limit]
+    ledger: Ledger
 
 
 def assemble(
@@ -204,6 +205,7 @@ def assemble(
         broadcaster=broadcaster,
         janitor=janitor,
         limits=factory.limits,
+        ledger=ledger,
     )
 
 

@@ -169,6 +169,10 @@ class PayloadRefused(EtlActorsError):
         super().__init__(reason)
 
 
+class PayloadTooLarge(PayloadRefused):
+    """A payload would take more memory than an answer may, so it is not decoded."""
+
+
 class ConnectorChangeRefused(EtlActorsError):
     """A connector cannot be made, changed or deleted as asked. The text is one sentence."""
 

@@ -24,7 +24,7 @@ from .actors.socket_connector import SocketConnectorActor
 from .actors.socket_sequence import Numbers
 from .actors.surveyor import Pairs, Surveyor
 from .damage import Damage
-from .errors import ConfigError, PayloadRefused, StorageUnavailable
+from .errors import ConfigError, PayloadRefused, PayloadTooLarge, StorageUnavailable
 from .ledger import Ledger
 from .messages import Claim
 from .settings import Configuration, ConnectorSettings, SymbolSettings
@@ -88,16 +88,19 @@ class ActorFactory:
         self.mappings = mappings
         self.unmapped = unmapped
         self._on_answer = on_answer
-        self.decode = partial(decode_document, max_depth=configuration.service.upstream.max_depth)
+        upstream = configuration.service.upstream
+        self.decode = partial(decode_document, max_depth=upstream.max_depth, max_values=upstream.max_values)
+        self._mend = partial(mended_document, max_depth=upstream.max_depth, max_values=upstream.max_values)
 
     async def read(self, body: bytes) -> tuple[Any, Damage | None]:
         """The document in ``body``, and what of it cannot be kept; PayloadRefused where it is none at all."""
         try:
             return await beside(body, self.decode), None
+        except PayloadTooLarge:
+            raise
         except PayloadRefused:
-            mend = partial(mended_document, max_depth=self._configuration.service.upstream.max_depth)
             # Much slower, whatever its size, and once in a while.
-            found = await trio.to_thread.run_sync(mend, body)
+            found = await trio.to_thread.run_sync(self._mend, body)
             if found is None:
                 raise
             return found

@@ -14,6 +14,11 @@ import trio
 from .errors import StorageUnavailable
 from .messages import Event
 
+# What is larger waits its turn: so much of it may be on its way at once, or one by itself. All else is bounded by the
+# number of messages that a channel takes.
+LARGE_BYTES = 1_048_576
+MOST_LARGE_BYTES = 67_108_864
+
 
 class Settlement:
     """The end of one extraction: ``event`` is its entry in the log, None when it got none.
@@ -21,12 +26,13 @@ class Settlement:
     ``refusal`` says why it was not taken after all, where it was not.
     """
 
-    __slots__ = ("_settled", "connector_id", "event", "refusal")
+    __slots__ = ("_settled", "connector_id", "event", "large_bytes", "refusal")
 
     def __init__(self, connector_id: str) -> None:
         self.connector_id = connector_id
         self.event: Event | None = None
         self.refusal: str | None = None
+        self.large_bytes = 0
         self._settled = trio.Event()
 
     async def wait(self) -> Event | None:
@@ -47,15 +53,30 @@ class Settlement:
 
 
 class Ledger:
-    """All extractions between a connector and the end of their commit."""
+    """All extractions between a connector and the end of their commit; the large ones take ``large_bytes``."""
 
     def __init__(self) -> None:
         self._open: dict[UUID, Settlement] = {}
+        self.large_bytes = 0
+        self._turn = trio.StrictFIFOLock()
+        self._room = trio.lowlevel.ParkingLot()
 
     def accept(self, extraction_id: UUID, connector_id: str) -> Settlement:
         """It is on its way from now on."""
         settlement = self._open[extraction_id] = Settlement(connector_id)
         return settlement
+
+    async def wait_room(self, extraction_id: UUID, size: int) -> None:
+        """Until there is room for what was accepted, and is so many bytes large."""
+        if size < LARGE_BYTES:
+            return
+        async with self._turn:
+            while self.large_bytes and self.large_bytes + size > MOST_LARGE_BYTES:
+                await self._room.park()
+            settlement = self._open.get(extraction_id)
+            if settlement is not None:
+                settlement.large_bytes = size
+                self.large_bytes += size
 
     def withdraw(self, extraction_id: UUID) -> None:
         """It was not handed on after all."""
@@ -63,16 +84,23 @@ class Ledger:
 
     def settle(self, extraction_id: UUID, event: Event | None) -> None:
         """Its commit is done; one that is not known here is none of ours."""
-        settlement = self._open.pop(extraction_id, None)
+        settlement = self._taken_out(extraction_id)
         if settlement is not None:
             settlement.settle(event)
 
     def refuse(self, extraction_id: UUID, reason: str) -> None:
         """Nothing is kept of it now, and whoever waits for it is told why."""
-        settlement = self._open.pop(extraction_id, None)
+        settlement = self._taken_out(extraction_id)
         if settlement is not None:
             settlement.refusal = reason
             settlement.settle(None)
+
+    def _taken_out(self, extraction_id: UUID) -> Settlement | None:
+        settlement = self._open.pop(extraction_id, None)
+        if settlement is not None and settlement.large_bytes:
+            self.large_bytes -= settlement.large_bytes
+            self._room.unpark_all()
+        return settlement
 
     def under_way(self, connector_id: str) -> int:
         """How many of a connector are not settled."""

@@ -65,6 +65,7 @@ def open_reports(
         janitor=assembly.janitor,
         surveyors=assembly.survey.surveyors.values(),
         limits=assembly.limits,
+        ledger=assembly.ledger,
         storage=storage,
         spool=spool,
         files=files,

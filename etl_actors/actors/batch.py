@@ -8,6 +8,9 @@ from uuid_utils.compat import uuid7
 
 from ..messages import Batch, Transformed
 
+# What it holds is in memory twice while it is written.
+MOST_BYTES = 8_388_608
+
 
 class BatchBuilder:
     """Collects parts until one of the limits is met. Times are those of the caller's monotonic clock."""
@@ -16,7 +19,7 @@ class BatchBuilder:
         self._max_rows = max_rows
         self._max_age_seconds = max_age_seconds
         self._parts: list[Transformed] = []
-        self._rows = 0
+        self._rows = self._bytes = 0
         self.deadline = math.inf
 
     def add(self, part: Transformed, now: float) -> Batch | None:
@@ -25,9 +28,10 @@ class BatchBuilder:
             self.deadline = now + self._max_age_seconds
         self._parts.append(part)
         self._rows += part.rows
-        return self.leave("size") if self._rows >= self._max_rows else None
+        self._bytes += len(part.body)
+        return self.leave("size") if self._rows >= self._max_rows or self._bytes >= MOST_BYTES else None
 
     def leave(self, left_by: str) -> Batch | None:
         """What was collected, if anything; the builder is empty afterwards."""
-        parts, self._parts, self._rows, self.deadline = tuple(self._parts), [], 0, math.inf
+        parts, self._parts, self._rows, self._bytes, self.deadline = tuple(self._parts), [], 0, 0, math.inf
         return Batch(batch_id=uuid7(), parts=parts, left_by=left_by) if parts else None

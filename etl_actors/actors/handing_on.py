@@ -27,6 +27,8 @@ async def hand_on(
     if ledger is not None:
         ledger.accept(extracted.extraction_id, extracted.connector_id)
     try:
+        if ledger is not None:
+            await ledger.wait_room(extracted.extraction_id, len(extracted.body))
         await extracted_send.send(extracted)
     except trio.Cancelled:
         # Nothing was sent yet: trio's channels either accept a value or raise.

@@ -8,6 +8,7 @@ from prometheus_client.metrics_core import Metric
 
 from ..actors.broadcaster import RECENT_BYTES
 from ..files.desk import MOST_ARRIVING, MOST_PARSED, MOST_WAITING
+from ..ledger import MOST_LARGE_BYTES
 from ..settings import ServiceSettings
 from ..web.access.gate import MAX_HEADER_BYTES, MAX_URL_BYTES
 from .families import gauges
@@ -24,6 +25,7 @@ def bounds(settings: ServiceSettings, readings: Readings) -> dict[str, tuple[flo
         "server.max_body_bytes": (settings.server.max_body_bytes, None),
         "upstream.max_response_bytes": (settings.upstream.max_response_bytes, None),
         "upstream.max_depth": (settings.upstream.max_depth, None),
+        "upstream.max_values": (settings.upstream.max_values, None),
         "loader.max_batch_rows": (settings.loader.max_batch_rows, None),
         "database.max_connections": (
             sum(pool.max for pool in readings.pools.values()),
@@ -33,6 +35,7 @@ def bounds(settings: ServiceSettings, readings: Readings) -> dict[str, tuple[flo
         "live.subscriber_buffer_bytes": (settings.live.subscriber_buffer_bytes, feed.fullest_bytes),
         "security.failed_keys_per_minute": (settings.security.failed_keys_per_minute, None),
         "security.requests_per_minute": (settings.security.requests_per_minute, None),
+        "pipeline.large_bytes": (MOST_LARGE_BYTES, readings.large_bytes),
         "live.recent_bytes": (RECENT_BYTES, feed.recent_bytes),
         "files.arriving": (MOST_ARRIVING, files.arriving),
         "files.parsed": (MOST_PARSED, files.parsed),

@@ -18,6 +18,7 @@ from ..actors.loader import Loader, LoaderStatistics
 from ..actors.surveyor import Surveyor, SurveyorStatistics
 from ..actors.transformer import Transformer, TransformerStatistics
 from ..files.desk import DeskStatistics, FileDesk
+from ..ledger import Ledger
 from ..pipeline import Pipeline
 from ..roster_entry import Entry, shown_state
 from ..settings import ServiceSettings
@@ -63,6 +64,7 @@ class Readings(Struct, frozen=True, kw_only=True):
     partitions: Mapping[str, int]
     files: DeskStatistics
     spool: SpoolStatistics
+    large_bytes: int
 
 
 class Sources(Struct, frozen=True, kw_only=True):
@@ -80,6 +82,7 @@ class Sources(Struct, frozen=True, kw_only=True):
     storage: Storage
     spool: Spool
     files: FileDesk
+    ledger: Ledger
     not_ready: Callable[[], Sequence[str]]
     database_trouble: Callable[[], str | None]
 
@@ -101,6 +104,7 @@ class Sources(Struct, frozen=True, kw_only=True):
             partitions=self.storage.partitions.counts(),
             files=self.files.statistics(),
             spool=self.spool.statistics(),
+            large_bytes=self.ledger.large_bytes,
         )
 
     async def _connectors(self) -> list[ConnectorReading]:

@@ -43,7 +43,9 @@ CLOSING_SECONDS, SAYING_SECONDS = 1.0, 0.1
 # A frame is held in memory while it comes, as large answers are not, and none that is meant well comes near this.
 MAX_FRAME_BYTES = 33_554_432
 _ABNORMAL = 1006
+_NO_TEXT = 1007
 _TOO_BIG = 1009
+_BROKEN = "what the provider sends is no valid WebSocket"
 _CANNOT_BE_SENT = "the request cannot be sent: its url or one of its headers holds characters that HTTP does not allow"
 
 
@@ -100,8 +102,11 @@ class Socket:
             return self._too_large()
         if reason is None or reason.code == _ABNORMAL:
             return "the connection broke off"
-        name = reason.name.replace("_", " ").lower()
         words = one_line(masked(reason.reason or "", self._secrets))
+        if not self._wire.said_close:
+            # Found here, in what was received: trio-websocket tells it as if the provider had closed.
+            return "a frame holds text that is not UTF-8" if reason.code == _NO_TEXT else f"{_BROKEN}: {words}"
+        name = reason.name.replace("_", " ").lower()
         return f"the provider closed the connection: {reason.code} ({name})" + (f": {words}" if words else "")
 
     def _too_large(self) -> str:

@@ -18,8 +18,8 @@ from .websocket_wire import Wire
 
 log = structlog.get_logger("websocket")
 
-# More is read at once by nobody who has other things to do: a piece of this size holds thousands of empty fragments.
-_READ_BYTES = 8_192
+# More is read at once by nobody who has other things to do: a piece of this size holds two thousand empty fragments.
+_READ_BYTES = 4_096
 
 
 class NotOpened(Exception):
@@ -50,8 +50,8 @@ async def open_over(
             receive_buffer_size=_READ_BYTES,
         )
         reading.on_over = None
-        # A private name, which tells what nothing else does before the message is whole.
-        wire.fragments = lambda: len(connection._message_parts)
+        # Private names, which tell what nothing else does before the message is whole.
+        wire.unfinished = lambda: (len(connection._message_parts), connection._message_size)
         return connection
     raise NotOpened(reading.rejected)
 

@@ -13,15 +13,22 @@ import trio
 
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})\b")
 _STATUS_BYTES = 16
+_CLOSE = b"\x88"  # how a close frame begins
 # Frame headers, pings, and the answer to the handshake.
 _BESIDE_BYTES = 262_144
-# Far more than anybody needs; each costs as much time as a frame.
+# Far more than anybody needs; each costs as much time as a frame. What is read of a large one counts as a fragment too,
+# so only small ones are meant.
 MAX_FRAGMENTS = 10_000
+_SMALL_BYTES = 256
+# Where a message comes in more than a few, what is read at once holds no more than some hundred.
+_FEW_FRAGMENTS, _LITTLE_BYTES = 100, 1_024
 
 
 class Wire(trio.abc.Stream):
     """Wraps ``stream``. ``overflowed`` is set when one message became longer than ``max_bytes``, ``splintered`` when it
-    came in more than ``MAX_FRAGMENTS``: it then ends. ``fragments()`` tells in how many the one came that is not whole.
+    came in more than ``MAX_FRAGMENTS`` small ones: it then ends. ``unfinished()`` tells how many came of the message
+    that is not whole, and their size; ``said_close`` whether a close frame left: trio-websocket answers that of a
+    provider, and sends none when it finds what came to be wrong.
     """
 
     def __init__(self, stream: trio.abc.Stream, max_bytes: int) -> None:
@@ -30,8 +37,8 @@ class Wire(trio.abc.Stream):
         self._beginning = b""
         self._since_message = 0
         self.received = 0
-        self.overflowed = self.splintered = False
-        self.fragments: Callable[[], int] = lambda: 0
+        self.overflowed = self.splintered = self.said_close = False
+        self.unfinished: Callable[[], tuple[int, int]] = lambda: (0, 0)
 
     @property
     def status(self) -> int | None:
@@ -45,12 +52,14 @@ class Wire(trio.abc.Stream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """The next bytes; none at the end."""
+        if self._splintered(_FEW_FRAGMENTS):
+            max_bytes = _LITTLE_BYTES
         data = bytes(await self._stream.receive_some(max_bytes))
         if len(self._beginning) < _STATUS_BYTES:
             self._beginning += data[:_STATUS_BYTES]
         self.received += len(data)
         self._since_message += len(data)
-        if self.fragments() > MAX_FRAGMENTS:
+        if self._splintered(MAX_FRAGMENTS):
             self.splintered = True
             return b""
         if self._since_message > self._max_bytes:
@@ -58,12 +67,17 @@ class Wire(trio.abc.Stream):
             return b""
         return data
 
+    def _splintered(self, most: int) -> bool:
+        fragments, size = self.unfinished()
+        return fragments > most and size < fragments * _SMALL_BYTES
+
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Sends; when nobody takes it, the reading end will tell.
 
         Whoever closes after its last frames may have left us some to read. trio-websocket gives up reading when a pong
         cannot be sent, and they would be lost.
         """
+        self.said_close = self.said_close or bytes(data[:1]) == _CLOSE
         try:
             await self._stream.send_all(data)
         except trio.BrokenResourceError:

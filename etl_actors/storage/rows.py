@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import psycopg
 from psycopg import AsyncConnection
 
 from ..messages import Gap, Rejected, Transformed
+from .large_rows import Text, write_row
 
 _ITEM_COLUMNS = (
     "COPY api_connector_items (id, connector_id, api_name, exchange, coin_name, coin_symbol, quote_symbol, price,"
@@ -53,12 +55,12 @@ async def copy_rows(connection: AsyncConnection[Any], stored: Sequence[Stored]) 
         if responses:
             async with cursor.copy(_RESPONSE_COLUMNS) as copy:
                 for one in responses:
-                    await copy.write_row(_response_row(one))
+                    await write_row(copy, _response_row(one))
         frames = [one for one in stored if one.row_id is not None and one.part.kind in {"frame", "message"}]
         if frames:
             async with cursor.copy(_FRAME_COLUMNS) as copy:
                 for one in frames:
-                    await copy.write_row(_frame_row(one))
+                    await write_row(copy, _frame_row(one))
         await copy_items(connection, stored)
         gaps = [one.part for one in stored if _is_gap(one.part)]
         if gaps:
@@ -69,7 +71,7 @@ async def copy_rows(connection: AsyncConnection[Any], stored: Sequence[Stored]) 
             async with cursor.copy(_REJECTED_COLUMNS) as copy:
                 for one in stored:
                     for refused in one.part.rejected:
-                        await copy.write_row(_rejected_row(refused, one.part))
+                        await write_row(copy, _rejected_row(refused, one.part))
 
 
 async def copy_items(connection: AsyncConnection[Any], stored: Sequence[Stored]) -> None:
@@ -106,14 +108,18 @@ def _rejected_row(refused: Rejected, part: Transformed) -> tuple[Any, ...]:
 
 def _response_row(one: Stored) -> tuple[Any, ...]:
     part = one.part
-    text, at = part.body.decode("utf-8-sig"), part.received_at.isoformat()
+    text, at = _text(part.body), part.received_at.isoformat()
     return one.row_id, part.connector_id, text, at, part.response_time_ms, part.extraction_id.hex
 
 
 def _frame_row(one: Stored) -> tuple[Any, ...]:
     part = one.part
-    text, at = part.body.decode("utf-8-sig"), part.received_at.isoformat()
+    text, at = _text(part.body), part.received_at.isoformat()
     return one.row_id, part.message_type, text, at, part.connector_id or None, part.extraction_id.hex
+
+
+def _text(body: bytes) -> Text:
+    return Text(body.removeprefix(codecs.BOM_UTF8))
 
 
 async def _copy_items(copy: psycopg.AsyncCopy, one: Stored) -> None:

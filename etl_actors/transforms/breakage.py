@@ -35,7 +35,7 @@ def explain_breakage(body: bytes, complaint: str) -> str:
         return "the JSON holds half of a surrogate pair, which is no character"
     if "truncated" in complaint:
         return f"the JSON is cut off after {len(body):,} bytes"
-    if "codec" in complaint:
+    if "codec" in complaint or "UTF-8" in complaint:
         return "the JSON holds bytes that are not UTF-8 text"
     what = _PLACE.sub("", complaint).removeprefix("JSON is malformed: ")
     near = shortened(_text(body[max(0, place - 10) : place + 30]), 40)

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from ..damage import Damage
 from ..errors import PayloadRefused
-from .documents import decode_document
+from .documents import MAX_VALUES, decode_document
 
 # Possessive throughout, and always matching, so that no body can make it slow: what is plain is passed over at once,
 # then comes a token; a character that is none, or the end, comes as itself.
@@ -44,7 +44,7 @@ class _Bad(Struct, frozen=True):
     reason: str
 
 
-def mended_document(body: bytes, *, max_depth: int) -> tuple[Any, Damage] | None:
+def mended_document(body: bytes, *, max_depth: int, max_values: int = MAX_VALUES) -> tuple[Any, Damage] | None:
     """The document in a ``body`` that was refused, with its damage; None where no mend makes it one."""
     bad = _bad_values(body, max_depth)
     if not bad:
@@ -55,7 +55,7 @@ def mended_document(body: bytes, *, max_depth: int) -> tuple[Any, Damage] | None
     mark = f"unkept-{uuid4().hex}-".encode()
     marked = _with(body, bad, [b'"%b%d;"' % (mark, number) for number in range(len(bad))])
     try:
-        document = decode_document(marked, max_depth=max_depth)
+        document = decode_document(marked, max_depth=max_depth, max_values=max_values)
     except PayloadRefused:
         return None
     # What is no value but the name of one has to have some name.

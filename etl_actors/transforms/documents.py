@@ -12,9 +12,12 @@ from typing import Any
 
 import msgspec
 
-from ..errors import PayloadRefused
+from ..errors import PayloadRefused, PayloadTooLarge
 from .breakage import explain_breakage
 from .numbers import MAX_BITS, MAX_DIGITS, MAX_EXPONENT, exact_number
+from .pieces import PIECE_BYTES, decode_in_pieces, has_more_values, unswept
+
+MAX_VALUES = 1_000_000
 
 _BOM = b"\xef\xbb\xbf"
 _ESCAPED_NUL = b"\\u0000"
@@ -26,12 +29,18 @@ _ENDLESS = f"the provider sent a number too long to be kept (more than {MAX_DIGI
 _ENDLESS += f" ±{MAX_EXPONENT:,})"
 
 
-def decode_document(body: bytes, *, max_depth: int) -> Any:
-    """The JSON value in ``body``; :class:`PayloadRefused` says in one sentence why there is none."""
+def decode_document(body: bytes, *, max_depth: int, max_values: int = MAX_VALUES) -> Any:
+    """The JSON value in ``body``; :class:`PayloadRefused` says in one sentence why there is none.
+
+    What is large takes a while, and is for a worker thread.
+    """
     if body.startswith(_BOM):
         body = body[len(_BOM) :]
+    if has_more_values(body, max_values):
+        # In memory each is tens of bytes, and the text may give it two.
+        raise PayloadTooLarge(f"the JSON holds more than {max_values:,} values, the limit of [upstream] max_values")
     try:
-        document = _decode(body)
+        document = _decode(body) if len(body) <= PIECE_BYTES else _decode_large(body)
     except RecursionError:
         raise _too_deep(max_depth) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -41,6 +50,14 @@ def decode_document(body: bytes, *, max_depth: int) -> Any:
     if _ESCAPED_NUL in body and contains_nul(document):
         raise PayloadRefused("the JSON holds a NUL character (\\u0000), which PostgreSQL cannot store")
     return document
+
+
+def _decode_large(body: bytes) -> Any:
+    with unswept():
+        try:
+            return decode_in_pieces(body, _decode)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return _decode(body)  # what is wrong, and where in the whole
 
 
 def encode_json(value: Any) -> bytes:

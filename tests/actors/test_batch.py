@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from etl_actors.actors.batch import BatchBuilder
+from etl_actors.actors.batch import MOST_BYTES, BatchBuilder
 
 from .parts import transformed
 
@@ -42,6 +42,17 @@ def test_a_part_larger_than_a_batch_leaves_at_once() -> None:
     batch = BatchBuilder(max_rows=2, max_age_seconds=1).add(transformed(items=10), now=0)
     assert batch is not None
     assert len(batch.parts) == 1
+
+
+def test_a_batch_of_large_answers_leaves_early() -> None:
+    """By their bytes, however few rows they are."""
+    builder = BatchBuilder(max_rows=100, max_age_seconds=1)
+    large = transformed(items=1, body=b"1" * (MOST_BYTES // 2))
+    assert builder.add(large, now=0) is None
+    batch = builder.add(large, now=0)
+    assert batch is not None
+    assert (len(batch.parts), batch.left_by) == (2, "size")
+    assert builder.add(large, now=0) is None
 
 
 def test_every_batch_has_an_id_of_its_own() -> None:

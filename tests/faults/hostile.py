@@ -10,9 +10,10 @@ import base64
 import hashlib
 import re
 import sys
+import time
 import zlib
 from collections.abc import Awaitable, Callable, Iterator
-from functools import partial
+from functools import cache, partial
 
 import trio
 
@@ -98,6 +99,36 @@ def after_handshake(script: Script) -> Script:
     return opened
 
 
+async def dense(stream: trio.SocketStream, head: bytes) -> None:
+    """As large as an answer may be, valid, and a gigabyte once it is decoded."""
+    await stream.send_all(plain(b"[", f"Content-Length: {len(DENSE) + 4}", length=False))
+    await stream.send_all(DENSE)
+    await stream.send_all(b"[]]")
+
+
+@cache
+def dense_packed() -> bytes:
+    """The same in some tens of kilobytes."""
+    packing = zlib.compressobj(9, zlib.DEFLATED, 31)
+    return plain(packing.compress(b"[" + DENSE + b"[]]") + packing.flush(), "Content-Encoding: gzip")
+
+
+async def dense_bomb(stream: trio.SocketStream, head: bytes) -> None:
+    """So little to send, and so much to hold."""
+    await stream.send_all(await trio.to_thread.run_sync(dense_packed))
+
+
+class Stamper:
+    """Means no harm: says when it was asked, and how often before."""
+
+    def __init__(self) -> None:
+        self._asked = 0
+
+    async def __call__(self, stream: trio.SocketStream, head: bytes) -> None:
+        self._asked += 1
+        await stream.send_all(plain(b'[{"s": "AABB", "p": %d, "t": %f}]' % (self._asked, time.time())))
+
+
 async def silent(stream: trio.SocketStream, head: bytes) -> None:
     """Says nothing, and answers no ping."""
     while await stream.receive_some():
@@ -107,6 +138,7 @@ async def silent(stream: trio.SocketStream, head: bytes) -> None:
 CHUNKED = plain(b"", "Transfer-Encoding: chunked", length=False)
 MANY = "\r\n".join(f"X-{number}: {number}" for number in range(100_000))
 DEEP = b"[" * 50_000 + b"]" * 50_000
+DENSE = b"[]," * 20_000_000  # in memory each of these lists takes twenty times its text
 DIGITS = b'[{"s": "AABB", "p": ' + b"7" * 10_000 + b"}]"
 
 
@@ -166,7 +198,10 @@ OVER_SOCKETS: dict[str, Script] = {
     "giant_handshake": for_ever(b"HTTP/1.1 101 Switching Protocols\r\nX: ", lambda: b"x" * 65_536),
 }  # fmt: skip
 
-SCRIPTS = OVER_HTTP | OVER_SOCKETS
+# Valid, and just as large as an answer may be.
+LARGE: dict[str, Script] = {"dense": dense, "dense_bomb": dense_bomb}
+
+SCRIPTS = OVER_HTTP | OVER_SOCKETS | LARGE | {"stamped": Stamper()}
 
 
 async def serve(stream: trio.SocketStream) -> None:

@@ -54,6 +54,7 @@ def readings(**told: Any) -> Readings:
         "spool": SpoolStatistics(
             batches=0, rows=0, bytes=0, max_bytes=1, oldest_seconds=None, damaged=0, full=False
         ),
+        "large_bytes": 0,
     }  # fmt: skip
     return Readings(**nothing | told)
 

@@ -230,7 +230,12 @@ async def test_the_guard_lets_nobody_inside() -> None:
         (lambda visit: visit.drop(), "the connection broke off"),
         (
             lambda visit: visit.connection._stream.send_all(b"\xff\xff\xff\xff"),
-            "the provider closed the connection: 1002",
+            "what the provider sends is no valid WebSocket: ",
+        ),
+        (lambda visit: visit.connection._stream.send_all(b"\x81\x02\xff\xfe"), "a frame holds text that is not UTF-8"),
+        (
+            lambda visit: visit.connection.aclose(1002, "you first"),
+            "the provider closed the connection: 1002 (protocol error): you first",
         ),
     ],
 )

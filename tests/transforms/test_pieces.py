@@ -1,0 +1,82 @@
+"""What is large is decoded in pieces to the very same document, and what has too many values is not decoded at all."""
+
+from __future__ import annotations
+
+import gc
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl_actors.errors import PayloadRefused, PayloadTooLarge
+from etl_actors.transforms import pieces
+from etl_actors.transforms.documents import decode_document
+from etl_actors.transforms.pieces import decode_in_pieces, has_more_values, unswept
+
+TEXTS = st.text(st.sampled_from('ab",[]{}\\ \n'), max_size=30)
+DOCUMENTS = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXTS,
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(TEXTS, inner, max_size=6),
+    max_leaves=40,
+)
+
+
+def values_in(document: Any) -> int:
+    """How many values it holds, itself among them."""
+    inner = document if isinstance(document, list) else document.values() if isinstance(document, dict) else ()
+    return 1 + sum(values_in(one) for one in inner)
+
+
+@given(DOCUMENTS, st.integers(0, 40), st.sampled_from((None, 1)))
+def test_pieces_make_the_same_document(document: Any, piece: int, indent: int | None) -> None:
+    """However small a piece is, and however the text is laid out."""
+    body = json.dumps(document, indent=indent).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pieces, "PIECE_BYTES", piece)
+        assert decode_in_pieces(body, msgspec.json.decode) == document
+
+
+@given(DOCUMENTS, st.integers(1, 40), st.integers(1, 9))
+def test_values_are_counted_whatever_the_texts_hold(document: Any, most: int, piece: int) -> None:
+    """More than there may be is never overlooked; what is refused has at least half as many."""
+    body, values = json.dumps(document).encode(), values_in(document)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pieces, "PIECE_BYTES", piece)
+        refused = has_more_values(body, most)
+    assert refused or values <= most + 1
+    assert not refused or values > most / 2
+
+
+def test_a_document_of_too_many_values_is_refused_and_names_the_setting() -> None:
+    """Its text is small, but it would not be."""
+    with pytest.raises(PayloadTooLarge, match=r"more than 1,000,000 values, the limit of \[upstream\] max_values"):
+        decode_document(b"[" + b"[]," * 1_000_000 + b"[]]", max_depth=9)
+    assert len(decode_document(b"[" + b"0," * 999_000 + b"0]", max_depth=9)) == 999_001
+    assert decode_document(b'["' + b"," * 1_000_000 + b'\\\\"]', max_depth=9) == ["," * 1_000_000 + "\\"]
+
+
+@pytest.mark.parametrize(
+    ("end", "says"),
+    [
+        (b"1", "cut off after 2,999,999 bytes"),
+        (b"NaN]", "NaN or Infinity at byte 2,999,998"),
+        (b"1}", "malformed at byte 2,999,999"),
+    ],
+)
+def test_what_is_wrong_with_a_large_one_is_told_as_of_a_small_one(end: bytes, says: str) -> None:
+    """With its place in the whole, not in a piece."""
+    with pytest.raises(PayloadRefused, match=says):
+        decode_document(b"[" + b'"0123456789",' * 230_769 + end, max_depth=9)
+
+
+def test_the_collector_is_as_it_was_afterwards() -> None:
+    """On or off."""
+    for switch in (gc.enable, gc.disable, gc.enable):
+        switch()
+        before = gc.isenabled()
+        with unswept():
+            assert not gc.isenabled()
+        assert gc.isenabled() == before
