@@ -17,6 +17,7 @@ from statistics import median
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 import trio
 
@@ -31,6 +32,7 @@ from .growing import ROWS, Rows, Stored
 from .rounds import FULL, rounds, show
 
 KILLS = rounds(4, full=100)
+LATE = rounds(2, full=20)
 READY_SECONDS = 5.0 if FULL else 30.0
 UPLOADED = 20
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=b"}
@@ -92,11 +94,11 @@ class Scene:
         if self.chance.random() < 0.25:
             # Whoever is left in the middle is killed by ``running`` itself.
             with trio.move_on_after(self.chance.uniform(0.02, 2.0)):
-                async with self._running():
+                async with self.running():
                     await trio.sleep_forever()
         else:
             began = time.monotonic()
-            async with self._running() as service, trio.open_nursery() as nursery:
+            async with self.running() as service, trio.open_nursery() as nursery:
                 self.ready_seconds.append(time.monotonic() - began)
                 nursery.start_soon(self.follower.follow, service.address)
                 nursery.start_soon(self.uploader.upload, service.client)
@@ -107,12 +109,13 @@ class Scene:
             # Else the next one starts beside what the last one left.
             await until_no_postgres(self._folder)
 
-    def _running(self) -> Any:
+    def running(self) -> Any:
+        """A life of it."""
         return running(self._folder / "config", self._folder / "data", environment=self._environment)
 
     async def settle(self, rows: Rows, counter: Counter, database: str | None) -> Stored:
         """The last life: everything is stored, and the follower has heard it."""
-        async with self._running() as service, trio.open_nursery() as nursery:
+        async with self.running() as service, trio.open_nursery() as nursery:
             nursery.start_soon(self.follower.follow, service.address)
             counter.stopped = rows.stopped = True
             conninfo = running_conninfo(self._folder / "data") if database is None else database
@@ -164,3 +167,48 @@ async def test_killed_at_any_moment_it_loses_nothing_and_stores_nothing_twice(
         f" frames, {len(files):,} uploads, {len(heard):,} events heard: lost 0, twice 0;"
         f" ready in {ready[0]:.2f} / {median(ready):.2f} / {ready[-1]:.2f} s (least, median, most)"
     )
+
+
+async def test_a_commit_that_lands_after_the_death_of_its_service_counts(folder: Path, database: str) -> None:
+    """It waits for a lock at the server when the service is killed, and goes through while the next one starts."""
+    rows, counter = Rows(), Counter(a_second=100)
+    scene = Scene(folder, {"DATABASE_URL": database}, seed=8)
+    landed: list[str] = []
+    async with provider(rows.script) as url, serving(counter.visit) as streams:
+        Folder(folder / "config").connectors("numbered", ROWS.format(url=url), CONFIG.format(url=streams.url))
+        for _ in range(LATE):
+            with psycopg.connect(database) as holding, psycopg.connect(database, autocommit=True) as looking:
+                async with scene.running() as service:
+                    await trio.sleep(scene.chance.uniform(0.3, 1))
+                    holding.execute("SELECT FROM stream FOR UPDATE")
+                    transaction = await waiting_transaction(looking)
+                    await service.stop(signal.SIGKILL)
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(let_go, holding, scene.chance.uniform(0, 1))
+                    await scene.live(1)
+                landed += [row[0] for row in looking.execute("SELECT pg_xact_status(%s::xid8)", (transaction,))]
+        stored = await scene.settle(rows, counter, database)
+    assert landed == ["committed"] * LATE
+    assert stored.rows == list(range(1, rows.last + 1))
+    assert stored.counted == sorted(set(stored.counted))
+    assert stored.offsets == list(range(1, len(stored.offsets) + 1))
+    heard = {offset: name for offset, name in scene.follower.log.items() if offset <= stored.offsets[-1]}
+    assert list(heard.values()) == stored.ids
+    show(f"killed {LATE} times with a COMMIT under way, which landed while the next one started: lost 0, twice 0")
+
+
+async def waiting_transaction(looking: psycopg.Connection[Any]) -> str:
+    """The id of the transaction that waits for the row of the stream, once one does."""
+    query = (
+        "SELECT backend_xid::text FROM pg_stat_activity WHERE query LIKE '%finish_batch%' AND wait_event_type = 'Lock'"
+    )
+    with trio.fail_after(30):
+        while not (found := looking.execute(query).fetchall()):  # noqa: ASYNC110  # another process does it
+            await trio.sleep(0.01)
+    return str(found[0][0])
+
+
+async def let_go(holding: psycopg.Connection[Any], seconds: float) -> None:
+    """Give the lock back, after a while."""
+    await trio.sleep(seconds)
+    holding.rollback()
