@@ -35,7 +35,7 @@ The rooms, from the top down; imports point down only, and the wings do not know
 - ``keys``: what a key of this service is and what it may do
 - ``settings``: every knob, decoded strictly from TOML; ``shipped``: where the config that comes with us lies;
   ``logs``, ``progress``: what people see while it runs
-- ``ledger``: what was accepted and is not settled yet
+- ``ledger``: what was accepted and is not settled yet; ``allocation``: memory that is freed is given back
 - ``messages``, ``paging``, ``filtering``, ``wire``, ``errors``: what is said, what is asked, how it looks outside,
   what can go wrong
 """

@@ -19,6 +19,7 @@ import trio
 from quart_trio import QuartTrio
 
 from . import __version__
+from .allocation import fix_allocator
 from .assembly import assemble, shipped_tables, use_stored_pairs
 from .compiling import compile_expressions
 from .doors import Doors, open_doors
@@ -50,6 +51,7 @@ log = structlog.get_logger("service")
 
 def run_until_stopped(main: Callable[[], Awaitable[None]]) -> None:
     """Run ``main`` until it ends, by itself or on a signal. Raises what the command turns into an exit code."""
+    fix_allocator()
     try:
         trio.run(main, strict_exception_groups=True)
     except BaseExceptionGroup as group:
