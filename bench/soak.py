@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from etl_actors.sandbox.exchange import Sandbox, serve_sandbox
 from etl_actors.sandbox.faults import Kind
 from etl_actors.storage.embedded import open_embedded
-from tests.faults.counted import stored, through
+from tests.faults.counted import stored
 from tests.faults.counting import CONFIG, Counter
 from tests.faults.holdings import OTHER_SESSIONS, holdings
 from tests.postgres import reachable_folder
@@ -248,7 +248,7 @@ async def soak(minutes: int, seed: int) -> list[str]:
             sandbox: Sandbox = await outside.start(partial(serve_sandbox, pairs=200))
             config = pointed_config(folder / "config", sandbox.origins, interval=1.0, service=SERVICE)
             (config / "connectors" / "counted.toml").write_text(CONFIG.format(url=provider.url), encoding="utf-8")
-            environment = through(relay, server.conninfo)
+            environment = {"DATABASE_URL": relay.conninfo}
             async with running(config, folder / "data", environment=environment) as service:
                 trouble = Trouble(sandbox, relay, server.conninfo, config, chance)
                 async with trio.open_nursery() as inside:

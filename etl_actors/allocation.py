@@ -24,4 +24,4 @@ def fix_allocator() -> bool:
     except (OSError, AttributeError):
         return False
     limits = {_MMAP_THRESHOLD: LARGE_BYTES, _TRIM_THRESHOLD: LARGE_BYTES, _ARENA_MAX: ARENAS}
-    return min(mallopt(name, value) for name, value in limits.items()) == 1
+    return all(mallopt(name, value) == 1 for name, value in limits.items())

@@ -13,7 +13,7 @@ from .pipeline import Pipeline
 log = structlog.get_logger("service")
 
 # What is left to everybody after a second signal.
-HURRIED_SECONDS = 0.5
+HURRIED_SECONDS = 0.4
 
 
 class Stopping:

@@ -15,7 +15,7 @@ from etl_actors.storage.migrations import migrate
 from etl_actors.storage.pool import open_pool
 from etl_actors.vault import Keyring
 
-from .storage.cutting import CuttingDoor, cutting_door
+from .storage.relay import Relay, open_relay
 from .vault.tools import vault
 
 
@@ -34,11 +34,11 @@ def connector(token: str = "canary") -> ConnectorSettings:  # noqa: S107 - a pla
 
 
 @asynccontextmanager
-async def keeping(database: str) -> AsyncIterator[tuple[Keeper, CuttingDoor]]:
+async def keeping(database: str) -> AsyncIterator[tuple[Keeper, Relay]]:
     """A keeper behind a door that can lose answers."""
     async with open_pool(database) as direct, direct.connection() as connection:
         await migrate(connection)
-    async with cutting_door(database) as (door, conninfo), open_pool(conninfo, max_connections=2) as pool:
+    async with open_relay(database) as door, open_pool(door.conninfo, max_connections=2) as pool:
         yield Keeper(DefinitionBook(pool), OneKey()), door
 
 

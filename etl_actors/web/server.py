@@ -24,7 +24,7 @@ MAX_MESSAGE_BYTES = 1_048_576
 # What sockets that are still open get after the drain, before they are aborted.
 CLOSING_SECONDS = 2.0
 # Time for a closing frame, however late it is.
-LEAST_SECONDS = 0.2
+LEAST_SECONDS = 0.1
 
 
 class WebServer:

@@ -1,4 +1,4 @@
-"""The service that follows the counter: its config, the way to its database, and what lies there."""
+"""The service that follows the counter: its config, and what lies in its database."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from pathlib import Path
 
 import psycopg
 import trio
-from psycopg.conninfo import conninfo_to_dict
 
 from ..service.reloads import Folder
 from ..service.running import RunningService
-from ..storage.relay import Relay
 from .counting import CONFIG
 
 
@@ -19,12 +17,6 @@ def written_config(folder: Path, url: str) -> Path:
     files = Folder(folder / "config")
     files.connectors("counted", CONFIG.format(url=url))
     return files.path
-
-
-def through(relay: Relay, database: str) -> dict[str, str]:
-    """The environment of a service whose database is behind ``relay``."""
-    parameters = conninfo_to_dict(database)
-    return {"DATABASE_URL": f"postgresql://{parameters['user']}@127.0.0.1:{relay.port}/{parameters['dbname']}"}
 
 
 async def stored(database: str) -> list[tuple[int, str, int]]:

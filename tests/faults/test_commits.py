@@ -18,7 +18,7 @@ from etl_actors.storage.embedded import EmbeddedPostgres, open_embedded
 
 from ..service.running import postmaster, running
 from ..sources.stream_server import serving
-from ..storage.cutting import CuttingDoor, cutting_door
+from ..storage.relay import Relay, open_relay
 from .counted import spool_emptied, stored, written_config
 from .counting import Counter, Listener
 from .holdings import OTHER_SESSIONS
@@ -34,13 +34,13 @@ SETTINGS = {"fsync": "off", "full_page_writes": "off"}
 
 
 @asynccontextmanager
-async def behind_a_door(folder: Path, database: str, name: str) -> AsyncIterator[CuttingDoor]:
+async def behind_a_door(folder: Path, database: str, name: str) -> AsyncIterator[Relay]:
     """A service that counts, whose database is behind the door; afterwards what it stored and said is looked at."""
     counter, listener = Counter(a_second=A_SECOND), Listener()
-    async with serving(counter.visit) as provider, cutting_door(database) as (door, through):
+    async with serving(counter.visit) as provider, open_relay(database) as door:
         config = written_config(folder, provider.url)
         async with (
-            running(config, folder / "data", environment={"DATABASE_URL": through}) as service,
+            running(config, folder / "data", environment={"DATABASE_URL": door.conninfo}) as service,
             trio.open_nursery() as nursery,
         ):
             await nursery.start(listener.listen, service.address)
@@ -92,9 +92,9 @@ async def test_a_line_that_goes_dead_in_a_commit_holds_nothing_up(folder: Path, 
             await trio.sleep(chance.uniform(0, 0.1))
             door.cut_on, door.early = places[cut % len(places)]
             await until(lambda cut=cut: door.cuts == cut)
-            door.dead = cut % 4 == 0
+            door.frozen = cut % 4 == 0
             await trio.sleep(7)
-            door.dead = False
+            door.frozen = False
             await wait_stored(database)
 
 

@@ -13,7 +13,7 @@ from ..service.running import running
 from ..sources.stream_server import serving
 from ..storage.relay import open_relay
 from ..web.origin_server import serving as serving_http
-from .counted import spool_emptied, stored, through, written_config
+from .counted import spool_emptied, stored, written_config
 from .counting import Counter, Listener
 from .rounds import show
 
@@ -29,7 +29,7 @@ async def test_a_full_spool_closes_sockets_pauses_polls_and_tells_the_gap(folder
             (config / "service.toml").write_text(SPOOL, encoding="utf-8")
             (config / "connectors" / "polled.toml").write_text(connector("polled", http.url), encoding="utf-8")
             async with (
-                running(config, folder / "data", environment=through(relay, database)) as service,
+                running(config, folder / "data", environment={"DATABASE_URL": relay.conninfo}) as service,
                 trio.open_nursery() as nursery,
             ):
                 await nursery.start(listener.listen, service.address, "?connectors=counted")

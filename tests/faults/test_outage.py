@@ -13,7 +13,7 @@ from ..service.running import running
 from ..sources.providers import provider
 from ..sources.stream_server import serving
 from ..storage.relay import Relay, open_relay
-from .counted import spool_emptied, stored, through, written_config
+from .counted import spool_emptied, stored, written_config
 from .counting import Counter, Listener
 from .growing import ROWS, Rows, Stored
 from .rounds import FULL, rounds, show
@@ -25,7 +25,7 @@ async def test_an_outage_is_ridden_out(folder: Path, database: str) -> None:
     async with serving(counter.visit) as provider, open_relay(database) as relay:
         config = written_config(folder, provider.url)
         async with (
-            running(config, folder / "data", environment=through(relay, database)) as service,
+            running(config, folder / "data", environment={"DATABASE_URL": relay.conninfo}) as service,
             trio.open_nursery() as nursery,
         ):
             await nursery.start(listener.listen, service.address)
@@ -82,7 +82,7 @@ async def test_killed_while_the_database_is_away_it_stores_what_it_said(folder: 
     ):
         config = written_config(folder, streams.url)
         (config / "connectors" / "rows.toml").write_text(ROWS.format(url=url), encoding="utf-8")
-        environment = through(relay, database)
+        environment = {"DATABASE_URL": relay.conninfo}
         for kill in range(kills):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(open_later, relay, kill % 2)
@@ -122,7 +122,7 @@ async def test_a_stop_during_an_outage_leaves_everything_on_disk(folder: Path, d
     async with serving(counter.visit) as provider, open_relay(database) as relay:
         config = written_config(folder, provider.url)
         async with (
-            running(config, folder / "data", environment=through(relay, database)) as service,
+            running(config, folder / "data", environment={"DATABASE_URL": relay.conninfo}) as service,
             trio.open_nursery() as nursery,
         ):
             await nursery.start(listener.listen, service.address)
@@ -133,7 +133,7 @@ async def test_a_stop_during_an_outage_leaves_everything_on_disk(folder: Path, d
             nursery.cancel_scope.cancel()
         heard = list(listener.numbers)
         relay.frozen = False
-        async with running(config, folder / "data", environment=through(relay, database)) as service:
+        async with running(config, folder / "data", environment={"DATABASE_URL": relay.conninfo}) as service:
             await spool_emptied(service)
             counter.stopped = True
             assert await service.stop() == 0
@@ -149,7 +149,7 @@ async def test_a_minute_away_costs_little(folder: Path, database: str) -> None:
     async with serving(counter.visit) as provider, open_relay(database) as relay:
         config = written_config(folder, provider.url)
         async with (
-            running(config, folder / "data", environment=through(relay, database)) as service,
+            running(config, folder / "data", environment={"DATABASE_URL": relay.conninfo}) as service,
             trio.open_nursery() as nursery,
         ):
             await nursery.start(listener.listen, service.address)

@@ -21,7 +21,7 @@ from ..service.running import RunningService, never_reading, running
 from ..sources.providers import provider
 from ..sources.stream_server import serving
 from ..storage.relay import open_relay
-from .counted import spool_emptied, stored, through, written_config
+from .counted import spool_emptied, stored, written_config
 from .counting import CONFIG, Counter, Listener
 from .growing import ROWS, Rows, Stored
 from .rounds import FULL, rounds, show
@@ -137,7 +137,7 @@ async def test_a_database_that_says_nothing_is_not_waited_for(signals: int, fold
         config = written_config(folder, provider.url)
         (config / "service.toml").write_text("[server]\ndrain_seconds = 2\n", encoding="utf-8")
         async with (
-            running(config, folder / "data", environment=through(relay, database)) as service,
+            running(config, folder / "data", environment={"DATABASE_URL": relay.conninfo}) as service,
             trio.open_nursery() as nursery,
         ):
             await nursery.start(listener.listen, service.address)
@@ -154,7 +154,7 @@ async def test_a_database_that_says_nothing_is_not_waited_for(signals: int, fold
             took = time.monotonic() - began
             nursery.cancel_scope.cancel()
         relay.frozen = False
-        async with running(config, folder / "data", environment=through(relay, database)) as service:
+        async with running(config, folder / "data", environment={"DATABASE_URL": relay.conninfo}) as service:
             await spool_emptied(service)
             counter.stopped = True
             assert await service.stop() == 0

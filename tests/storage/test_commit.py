@@ -22,8 +22,8 @@ from etl_actors.storage.opening import Storage
 
 from ..actors.parts import RECEIVED, transformed
 from ..child import ROOT
-from .cutting import cutting_door
 from .opened import opened
+from .relay import open_relay
 
 
 def batch(*parts: Transformed) -> Batch:
@@ -112,7 +112,7 @@ async def test_a_lost_answer_to_commit_is_no_lost_and_no_double_batch(database: 
     """The connection is cut between the server's COMMIT and its answer; the loader writes the same batch again."""
     async with opened(database) as direct:
         claim = await direct.claims.claim("one")
-    async with cutting_door(database) as (door, through), opened(through) as storage:
+    async with open_relay(database) as door, opened(door.conninfo) as storage:
         # The first one makes partitions, and commits these on its way.
         await storage.writer.write(batch(transformed(items=1, epoch=claim.epoch)))
         part = batch(transformed(items=5, epoch=claim.epoch))

@@ -19,8 +19,8 @@ from etl_actors.storage import file_reader
 from etl_actors.storage.files import FileWriter, copy_text
 from etl_actors.storage.pool import open_pool
 
-from .cutting import cutting_door
 from .opened import opened
+from .relay import open_relay
 
 
 def new(name: str) -> NewFile:
@@ -104,8 +104,8 @@ async def test_nothing_is_left_of_what_failed(database: str) -> None:
 
 async def test_a_commit_whose_answer_is_lost_is_a_question(database: str) -> None:
     """The writer says that it does not know; the name tells later."""
-    async with opened(database) as storage, cutting_door(database) as (door, through):
-        async with open_pool(through, min_connections=0, max_connections=1) as pool:
+    async with opened(database) as storage, open_relay(database) as door:
+        async with open_pool(door.conninfo, min_connections=0, max_connections=1) as pool:
             door.cut_on = b"COMMIT"
             with pytest.raises(OutcomeUnknown):
                 await stored(FileWriter(pool), "a", [b"{}"])

@@ -15,8 +15,8 @@ from etl_actors.paging import Page
 from etl_actors.storage.opening import Storage
 
 from ..actors.parts import RECEIVED, transformed
-from .cutting import cutting_door
 from .opened import opened
+from .relay import open_relay
 from .test_commit import batch, count
 
 MINUTE = timedelta(minutes=1)
@@ -153,7 +153,7 @@ async def test_a_lost_answer_to_the_commit_of_a_replay_is_read_back(database: st
     async with opened(database) as direct:
         await reject(direct, refused(b"x"))
         (one,) = (await direct.rejected.page(Page())).rejected
-    async with cutting_door(database) as (door, through), opened(through) as storage:
+    async with open_relay(database) as door, opened(door.conninfo) as storage:
         # The first one makes partitions, and commits these on its way.
         await storage.writer.write(batch(transformed(epoch=UNOWNED, items=1)))
         again = batch(replayed(one.key))
