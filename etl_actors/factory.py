@@ -14,8 +14,8 @@ import httpx
 import trio
 from msgspec import Struct
 
+from .actors.beside import beside
 from .actors.connector import ConnectorActor
-from .actors.connector_intake import beside
 from .actors.connector_needs import Claiming, Unlimited
 from .actors.floodgate import Floodgate
 from .actors.loader_backlog import Backlog

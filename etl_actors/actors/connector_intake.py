@@ -9,8 +9,7 @@ The checkpoint advances when the message is accepted and not before, so that an 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import trio
 from msgspec.structs import replace
@@ -20,16 +19,12 @@ from ..damage import Damage
 from ..errors import PayloadRefused, PollFailed
 from ..messages import Checkpoint, Claim, Extracted, Onward, Reading
 from ..settings import ConnectorSettings
+from .beside import beside
 from .connector_digests import page_digest, with_page_digest
 from .connector_needs import Inspector, Ledger, Read
 from .connector_place import without_page
 from .connector_sweep import Sweep, count_elements
 from .handing_on import hand_on
-
-T = TypeVar("T")
-
-# Hashing or decoding this much takes a few milliseconds; more goes to a worker thread.
-_LARGE_BYTES = 1_048_576
 
 
 class Intake:
@@ -160,8 +155,3 @@ class Intake:
         )
         await hand_on(extracted, extracted_send, ledger=self._ledger, grace_seconds=self._grace_seconds)
         self.checkpoint = checkpoint
-
-
-async def beside(body: bytes, work: Callable[[bytes], T]) -> T:
-    """``work(body)``, in a worker thread when the body is large."""
-    return work(body) if len(body) < _LARGE_BYTES else await trio.to_thread.run_sync(work, body)

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from ..errors import PayloadRefused, PollFailed, StorageUnavailable
 from ..messages import Checkpoint, Reading
+from .beside import beside
 
 log = structlog.get_logger("surveyor")
 
@@ -94,7 +95,7 @@ class Surveyor:
         self._refreshed_at = datetime.now(UTC)
         if reading is None:
             return
-        pairs = self._read(reading.body)
+        pairs = await beside(reading.body, self._read)
         self._publish(pairs)
         self._pairs = len(pairs)
         self._checkpoint = replace(self._checkpoint, etag=reading.etag, last_modified=reading.last_modified)

@@ -74,7 +74,7 @@ class Upstream(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     max_response_bytes: Count = 67_108_864
     max_depth: Annotated[int, Meta(ge=1, le=500)] = 200
-    max_values: Count = 1_000_000
+    max_values: Count = 2_000_000
     user_agent: str = ""
 
 

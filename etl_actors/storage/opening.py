@@ -43,6 +43,8 @@ from .writer import BatchWriter
 
 OLDEST_VERSION = 140000
 
+# Large values are sent as they are, and the server makes its own of them.
+_ENCODING = {"client_encoding": "utf8"}
 # A writer frozen in its transaction must not hold on to anything.
 _WRITER_OPTIONS = "-c idle_in_transaction_session_timeout=4s"
 _READER_OPTIONS = "-c statement_timeout=30s -c default_transaction_read_only=on"
@@ -177,7 +179,8 @@ async def open_storage(
 async def _prepare(
     conninfo: dict[str, Any], connectors: tuple[ConnectorSettings, ...], progress: Callable[[str], None]
 ) -> str:
-    parameters = {"connect_timeout": 10, **_WATCHFUL, **conninfo}
+    options = f"{_WATCHFUL_OPTIONS} {conninfo.get('options', '')}"
+    parameters = {"connect_timeout": 10, **_WATCHFUL, **conninfo, **_ENCODING, "options": options}
     async with await Connection[Any].connect("", autocommit=True, **parameters) as connection:
         progress("preparing the database")
         await prepare_schema(connection, progress)
@@ -208,7 +211,7 @@ async def _open_pool(
 ) -> Pool:
     # What the address asks for wins, but over what the service relies on.
     asked = f"{_WATCHFUL_OPTIONS} {conninfo.get('options', '')} {options} -c timezone=UTC"
-    joined = {**_WATCHFUL, **conninfo, "options": asked}
+    joined = {**_WATCHFUL, **conninfo, **_ENCODING, "options": asked}
     return await stack.enter_async_context(
         open_pool(
             make_conninfo("", **joined),

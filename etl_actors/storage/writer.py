@@ -15,11 +15,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
 import msgspec
 import psycopg
+import structlog
 import trio
 from psycopg import AsyncConnection
 
@@ -34,6 +36,8 @@ from .refused import find_refused
 from .rejected_removal import Gone, take_replayed
 from .rows import Stored, copy_rows, rows_by_table
 from .translation import refusal_reason, translated
+
+log = structlog.get_logger("storage")
 
 _EPOCH_LOST = "EA001"
 # What the last call is told, for the length of the transaction; then that call, which has no parameters.
@@ -50,11 +54,12 @@ SELECT finish_batch(
 );
 COMMIT
 """
-# Only sessions like this one: the server may have noticed meanwhile, and given the number to somebody else.
+# Only those that began before they were left: the server may have noticed, and given the number to somebody else.
 _END_SESSIONS = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE pid = ANY(%s) AND usename = current_user AND application_name = current_setting('application_name')
-    AND xact_start IS NOT NULL AND pid <> pg_backend_pid()
+SELECT pg_terminate_backend(pid)
+FROM pg_stat_activity JOIN unnest(%s::integer[], %s::float8[]) AS behind (session, seconds) ON pid = session
+WHERE usename = session_user AND application_name = current_setting('application_name')
+    AND backend_start < clock_timestamp() - make_interval(secs => seconds)
 """
 # What is told of more is worked out in a thread.
 _MANY_ITEMS = 5_000
@@ -66,7 +71,7 @@ class BatchWriter:
     def __init__(self, pool: Pool, partitions: PartitionBook) -> None:
         self._pool = pool
         self._partitions = partitions
-        self._left_behind: set[int] = set()  # process ids of sessions whose line was given up
+        self._left_behind: dict[int, float] = {}  # process ids of sessions whose line was given up, and since when
         self._response_ids = IdBlocks("api_connector_data_id_seq", 100)
         self._frame_ids = IdBlocks("websocket_data_id_seq", 100)
         self._item_ids = IdBlocks("api_connector_items_id_seq", 1000)
@@ -106,14 +111,22 @@ class BatchWriter:
     async def _watched(self, connection: AsyncConnection[Any]) -> AsyncIterator[None]:
         """End the sessions that were left behind before; and notice when this one is."""
         if self._left_behind:
-            await connection.execute(_END_SESSIONS, (list(self._left_behind),))
-            self._left_behind.clear()
+            await self._end_left_behind(connection)
         session = connection.info.backend_pid
         try:
             yield
         finally:
             if connection.closed:
-                self._left_behind.add(session)
+                self._left_behind[session] = monotonic()
+
+    async def _end_left_behind(self, connection: AsyncConnection[Any]) -> None:
+        seconds = [monotonic() - since for since in self._left_behind.values()]
+        try:
+            await connection.execute(_END_SESSIONS, (list(self._left_behind), seconds))
+        except psycopg.errors.InsufficientPrivilege:
+            # Keepalives end them as well, later.
+            log.warning("storage.session_left_behind", sessions=len(seconds))
+        self._left_behind.clear()
 
     async def _write(self, connection: AsyncConnection[Any], batches: Sequence[Batch]) -> tuple[Event, ...]:
         now = datetime.now(UTC)

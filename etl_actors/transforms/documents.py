@@ -17,13 +17,14 @@ from .breakage import explain_breakage
 from .numbers import MAX_BITS, MAX_DIGITS, MAX_EXPONENT, exact_number
 from .pieces import PIECE_BYTES, decode_in_pieces, has_more_values, unswept
 
-MAX_VALUES = 1_000_000
+MAX_VALUES = 2_000_000
 
 _BOM = b"\xef\xbb\xbf"
 _ESCAPED_NUL = b"\\u0000"
 # A string is matched whole, so that what looks like a number inside it is left alone. Possessive, so that no body can
 # make it slow.
 _STRING_OR_NUMBER = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|-?[0-9.]++(?:E[+-]?[0-9]+)?')
+_BEGINS_CONTAINER = re.compile(rb"[ \t\r\n]*+[\[{]")
 _MAYBE_EXPONENT = re.compile(rb"[0-9]E[+-]?[0-9]")
 _ENDLESS = f"the provider sent a number too long to be kept (more than {MAX_DIGITS:,} digits, or an exponent beyond"
 _ENDLESS += f" ±{MAX_EXPONENT:,})"
@@ -36,7 +37,7 @@ def decode_document(body: bytes, *, max_depth: int, max_values: int = MAX_VALUES
     """
     if body.startswith(_BOM):
         body = body[len(_BOM) :]
-    if has_more_values(body, max_values):
+    if _BEGINS_CONTAINER.match(body) and has_more_values(body, max_values):
         # In memory each is tens of bytes, and the text may give it two.
         raise PayloadTooLarge(f"the JSON holds more than {max_values:,} values, the limit of [upstream] max_values")
     try:

@@ -7,8 +7,10 @@ elements, which costs a fraction of decoding it, and these are decoded one by on
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -17,7 +19,12 @@ from msgspec import Raw
 # What is smaller is decoded or looked at in one step: one or two milliseconds.
 PIECE_BYTES = 262_144
 
+# What is cut is looked at once for each level, so only the outer ones are.
+_LEVELS = 8
 _BACKSLASH = ord("\\")
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+# As far as no text is begun and not ended. Possessive, so that no body can make it slow.
+_WHOLE = re.compile(rb'(?:[^"]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+', re.DOTALL)
 _SIGNS = (b",", b"[", b"{")
 _split_list = msgspec.json.Decoder(list[Raw]).decode
 _split_object = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -25,58 +32,80 @@ _split_object = msgspec.json.Decoder(dict[str, Raw]).decode
 
 def has_more_values(body: bytes, most: int) -> bool:
     """Whether ``body`` holds more than about ``most`` values: each follows a comma, or opens something."""
-    if len(body) <= most:
+    if len(body) <= most or _signs(body) <= most:
         return False
-    found = _count(body, 0, len(body))
-    if found <= most:
-        return False
-    for start, end in _texts(body):  # they hold such signs as well
-        found -= _count(body, start, end)
-        if found <= most:
-            return False
-    return True
+    # Texts hold such signs as well. In a document no two texts follow each other without one.
+    signs = texts = place = 0
+    while place < len(body):
+        end = _end_of_whole(body, place)
+        if end == place:
+            end, found = _end_of_text(body, place), 1
+        else:
+            outside, found = _TEXT.subn(b"", body[place:end])
+            signs += _signs(outside)
+        texts += found
+        if signs > most or texts > 2 * most:
+            return True
+        place = end
+    return False
 
 
-def decode_in_pieces(body: bytes | Raw, decode: Callable[[bytes | Raw], Any]) -> Any:
+def decode_in_pieces(body: bytes | Raw, decode: Callable[[bytes | Raw], Any], *, levels: int = _LEVELS) -> Any:
     """What ``decode`` makes of ``body``. Raises what it raises, or msgspec's error for the place in a piece."""
-    if len(memoryview(body)) <= PIECE_BYTES:
+    if levels == 0 or len(memoryview(body)) <= PIECE_BYTES:
         return decode(body)
-    first = bytes(memoryview(body)[:64]).lstrip()[:1]
+    first, below = bytes(memoryview(body)[:64]).lstrip()[:1], levels - 1
     if first == b"[":
-        return [decode_in_pieces(piece, decode) for piece in _split_list(body)]
+        return [decode_in_pieces(piece, decode, levels=below) for piece in _split_list(body)]
     if first == b"{":
-        return {name: decode_in_pieces(piece, decode) for name, piece in _split_object(body).items()}
+        return {name: decode_in_pieces(piece, decode, levels=below) for name, piece in _split_object(body).items()}
     return decode(body)
 
 
-@contextmanager
-def unswept() -> Iterator[None]:
-    """Without sweeps of the garbage collector, which looks at all that was made so far, again and again."""
-    swept = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if swept:
-            gc.enable()
+class _Collector:
+    """Off while anybody needs it to be, on again afterwards if it was."""
+
+    def __init__(self) -> None:
+        self._turn = Lock()
+        self._needing = 0
+        self._was_on = False
+
+    @contextmanager
+    def unswept(self) -> Iterator[None]:
+        """Without sweeps of the garbage collector, which looks at all that was made so far, again and again."""
+        with self._turn:
+            if self._needing == 0:
+                self._was_on = gc.isenabled()
+                gc.disable()
+            self._needing += 1
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._needing -= 1
+                if self._needing == 0 and self._was_on:
+                    gc.enable()
 
 
-def _count(body: bytes, start: int, end: int) -> int:
-    pieces = range(start, end, PIECE_BYTES)
-    return sum(body.count(sign, at, min(at + PIECE_BYTES, end)) for at in pieces for sign in _SIGNS)
+unswept = _Collector().unswept
 
 
-def _texts(body: bytes) -> Iterator[tuple[int, int]]:
-    """Where each text begins and ends."""
-    start = body.find(b'"')
-    while start >= 0:
-        end = body.find(b'"', start + 1)
-        while end >= 0 and _is_escaped(body, end):
-            end = body.find(b'"', end + 1)
-        if end < 0:
-            return
-        yield start, end
-        start = body.find(b'"', end + 1)
+def _signs(body: bytes) -> int:
+    starts = range(0, len(body), PIECE_BYTES)
+    return sum(body.count(sign, at, at + PIECE_BYTES) for at in starts for sign in _SIGNS)
+
+
+def _end_of_whole(body: bytes, start: int) -> int:
+    found = _WHOLE.match(body, start, start + PIECE_BYTES)
+    return start if found is None else found.end()
+
+
+def _end_of_text(body: bytes, start: int) -> int:
+    """Behind the text that begins at ``start``, which is longer than a piece; that of ``body`` where it has no end."""
+    end = body.find(b'"', start + 1)
+    while end >= 0 and _is_escaped(body, end):
+        end = body.find(b'"', end + 1)
+    return len(body) if end < 0 else end + 1
 
 
 def _is_escaped(body: bytes, place: int) -> bool:

@@ -79,8 +79,8 @@ SAYS: dict[str, str | None] = {
     "no_handshake": "not the handshake of a WebSocket",
     "wrong_accept": "not the handshake of a WebSocket",
     "giant_handshake": "not the handshake of a WebSocket",
-    "dense": "more than 1,000,000 values",
-    "dense_bomb": "more than 1,000,000 values",
+    "dense": "more than 2,000,000 values",
+    "dense_bomb": "more than 2,000,000 values",
 }
 
 HEALTHY = CONFIG.replace("counted", "healthy") + 'sent = "t"\n'

@@ -52,10 +52,16 @@ def test_values_are_counted_whatever_the_texts_hold(document: Any, most: int, pi
 
 def test_a_document_of_too_many_values_is_refused_and_names_the_setting() -> None:
     """Its text is small, but it would not be."""
-    with pytest.raises(PayloadTooLarge, match=r"more than 1,000,000 values, the limit of \[upstream\] max_values"):
+    with pytest.raises(PayloadTooLarge, match=r"more than 2,000,000 values, the limit of \[upstream\] max_values"):
         decode_document(b"[" + b"[]," * 1_000_000 + b"[]]", max_depth=9)
-    assert len(decode_document(b"[" + b"0," * 999_000 + b"0]", max_depth=9)) == 999_001
-    assert decode_document(b'["' + b"," * 1_000_000 + b'\\\\"]', max_depth=9) == ["," * 1_000_000 + "\\"]
+    assert len(decode_document(b"[" + b"0," * 1_999_000 + b"0]", max_depth=9)) == 1_999_001
+    assert decode_document(b'["' + b"," * 2_000_000 + b'\\\\"]', max_depth=9) == ["," * 2_000_000 + "\\"]
+
+
+def test_what_is_no_json_is_not_told_to_have_too_many_values() -> None:
+    """A table, a page: they have commas as well."""
+    with pytest.raises(PayloadRefused, match="expected JSON, the provider sent text"):
+        decode_document(b"a,b,c\n" * 1_000_000, max_depth=9)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +76,28 @@ def test_what_is_wrong_with_a_large_one_is_told_as_of_a_small_one(end: bytes, sa
     """With its place in the whole, not in a piece."""
     with pytest.raises(PayloadRefused, match=says):
         decode_document(b"[" + b'"0123456789",' * 230_769 + end, max_depth=9)
+
+
+@pytest.mark.parametrize("inside", [b"", b",", b'\\"', b"\\\\", b"," * 600_000, b"\\" * 600_000])
+def test_texts_cost_no_more_than_what_is_between_them(inside: bytes) -> None:
+    """Millions of empty ones, and single ones that are longer than a piece."""
+    text = b'"' + inside + b'"'
+    many = 3_000_000 if len(inside) < 10 else 3
+    body = b"[" + b",".join([text] * many) + b"]"
+    assert has_more_values(body, 1_000_000) == (many > 3)
+    assert not has_more_values(body[:-3], 3_000_000)  # cut off in a text
+
+
+def test_the_collector_is_as_it_was_when_the_last_one_is_done() -> None:
+    """However those who need it off overlap."""
+    gc.enable()
+    first, second = unswept(), unswept()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert not gc.isenabled()
+    second.__exit__(None, None, None)
+    assert gc.isenabled()
 
 
 def test_the_collector_is_as_it_was_afterwards() -> None:
