@@ -125,12 +125,14 @@ class StatusBoard:
         entry = self._roster.entries.get(connector_id)
         if entry is None:
             return None
-        said: dict[str, Any] = {} if entry.actor is None else msgspec.to_builtins(entry.actor.statistics())
+        own = None if entry.actor is None else entry.actor.statistics()
+        said: dict[str, Any] = {} if own is None else msgspec.to_builtins(own)
+        transformed = self._transformer.statistics()
+        refusal = transformed.last_refusals.get(connector_id)
+        failed_at = None if own is None else own.last_error_at
         if entry.trouble is not None:
             said |= {"last_error": entry.trouble}
-        transformed = self._transformer.statistics()
-        refusal = transformed.refusals.get(connector_id)
-        if refusal is not None and not said.get("consecutive_failures"):
+        elif refusal is not None and (failed_at is None or failed_at < refusal.at):
             said |= {"last_error": refusal.described, "last_error_at": iso_time(refusal.at)}
         return {
             "connector_id": connector_id,

@@ -21,6 +21,8 @@ from ..messages import Extracted, Item, Rejected, RejectedKind, Transformed
 log = structlog.get_logger("transformer")
 
 SLICE_SECONDS = 0.005
+# Each costs a row; where more of an answer are bad, it is the answer that is.
+MOST_REJECTED = 100_000
 
 
 class ItemMapper(Protocol):
@@ -55,19 +57,21 @@ class Refusal(Struct, frozen=True, kw_only=True):
     @property
     def described(self) -> str:
         """One sentence."""
-        return f"{self.elements} elements were rejected: {self.reason}"
+        elements = "1 element was" if self.elements == 1 else f"{self.elements:,} elements were"
+        return f"{elements} rejected: {self.reason}"
 
 
 class TransformerStatistics(Struct, frozen=True, kw_only=True):
     """Counts by connector since the start.
 
-    ``refusals`` holds a connector only while something of its newest answer was refused; ``warnings`` while a mapped
-    field was null in every item of it, which most often is a typo in the mapping.
+    ``refusals`` holds a connector only while something of its newest answer was refused, ``last_refusals`` from then
+    on; ``warnings`` while a mapped field was null in every item of it, which most often is a typo in the mapping.
     """
 
     items: dict[str, int]
     rejected: dict[str, int]
     refusals: dict[str, Refusal]
+    last_refusals: dict[str, Refusal]
     warnings: dict[str, str]
 
 
@@ -92,6 +96,7 @@ class Transformer:
         self._items: dict[str, int] = {}
         self._rejected: dict[str, int] = {}
         self._refusals: dict[str, Refusal] = {}
+        self._last_refusals: dict[str, Refusal] = {}
         self._warnings: dict[str, str] = {}
 
     def statistics(self) -> TransformerStatistics:
@@ -100,6 +105,7 @@ class Transformer:
             items=dict(self._items),
             rejected=dict(self._rejected),
             refusals=dict(self._refusals),
+            last_refusals=dict(self._last_refusals),
             warnings=dict(self._warnings),
         )
 
@@ -110,7 +116,7 @@ class Transformer:
 
     def forget(self, connector_id: str) -> None:
         """The connector is gone: what was counted of it is not the next one's of that id."""
-        for counted in (self._items, self._rejected, self._refusals, self._warnings):
+        for counted in (self._items, self._rejected, self._refusals, self._last_refusals, self._warnings):
             counted.pop(connector_id, None)
 
     async def run(
@@ -200,6 +206,9 @@ class Transformer:
                 raw = raw or self._encode(element)
                 if damage is not None:
                     raw = damage.restored(raw)
+                if len(rejected) == MOST_REJECTED:
+                    first = rejected[0].reason
+                    raise PayloadRefused(f"more than {MOST_REJECTED:,} elements are bad, the first: {first}") from None
                 rejected.append(_reject(extracted, raw, str(error), where, position))
             else:
                 if item is not None:
@@ -227,8 +236,10 @@ class Transformer:
             reason=rejected[0].reason, elements=len(rejected), nothing_left=not items, at=datetime.now(UTC)
         )
         self._refusals[connector_id] = refusal
-        # What the connector refused it has told itself.
-        if extracted.refusal is None and (before is None or before.reason != refusal.reason):
+        if extracted.refusal is not None:
+            return  # the connector has told that itself
+        self._last_refusals[connector_id] = refusal
+        if before is None or before.reason != refusal.reason:
             log.warning(
                 "transformer.payload_rejected",
                 connector_id=connector_id,

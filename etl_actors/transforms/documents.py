@@ -38,7 +38,7 @@ def decode_document(body: bytes, *, max_depth: int, max_values: int = MAX_VALUES
     if body.startswith(_BOM):
         body = body[len(_BOM) :]
     if _BEGINS_CONTAINER.match(body) and has_more_values(body, max_values):
-        # In memory each is tens of bytes, and the text may give it two.
+        # In memory each takes tens of bytes, and in the text it may be two.
         raise PayloadTooLarge(f"the JSON holds more than {max_values:,} values, the limit of [upstream] max_values")
     try:
         document = _decode(body) if len(body) <= PIECE_BYTES else _decode_large(body)

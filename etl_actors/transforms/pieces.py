@@ -25,26 +25,29 @@ _BACKSLASH = ord("\\")
 _TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 # As far as no text is begun and not ended. Possessive, so that no body can make it slow.
 _WHOLE = re.compile(rb'(?:[^"]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+', re.DOTALL)
-_SIGNS = (b",", b"[", b"{")
+_SIGNS, _EMPTY = (b",", b"[", b"{"), (b"[]", b"{}")
 _split_list = msgspec.json.Decoder(list[Raw]).decode
 _split_object = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 def has_more_values(body: bytes, most: int) -> bool:
-    """Whether ``body`` holds more than about ``most`` values: each follows a comma, or opens something."""
-    if len(body) <= most or _signs(body) <= most:
+    """Whether ``body`` holds more than ``most`` values: each follows a comma, or is the first in something.
+
+    What is empty, but for blanks, is taken for something with a value.
+    """
+    if len(body) <= most or 1 + _signs(body) <= most:
         return False
     # Texts hold such signs as well. In a document no two texts follow each other without one.
-    signs = texts = place = 0
+    values, texts, place = 1, 0, 0
     while place < len(body):
         end = _end_of_whole(body, place)
         if end == place:
             end, found = _end_of_text(body, place), 1
         else:
-            outside, found = _TEXT.subn(b"", body[place:end])
-            signs += _signs(outside)
+            outside, found = _TEXT.subn(b"0", body[place:end])
+            values += _signs(outside)
         texts += found
-        if signs > most or texts > 2 * most:
+        if values > most or texts > 2 * most:
             return True
         place = end
     return False
@@ -91,8 +94,13 @@ unswept = _Collector().unswept
 
 
 def _signs(body: bytes) -> int:
-    starts = range(0, len(body), PIECE_BYTES)
-    return sum(body.count(sign, at, at + PIECE_BYTES) for at in starts for sign in _SIGNS)
+    found = 0
+    for start in range(0, len(body), PIECE_BYTES):
+        end = start + PIECE_BYTES
+        found += sum(body.count(sign, start, end) for sign in _SIGNS)
+        # One that lies on the edge of two pieces as well.
+        found -= sum(body.count(empty, start, end + 1) for empty in _EMPTY)
+    return found
 
 
 def _end_of_whole(body: bytes, start: int) -> int:

@@ -27,6 +27,7 @@ from .openapi.documented import Answer, documented
 from .parameters import single_values
 from .ports import Frame, Publisher, Reach, Subscriber
 
+STREAM = "/api/stream"
 EVENT_STREAM = "text/event-stream"
 RECONNECT_MS = 1_000
 _POSITION = b'{"type":"position"'
@@ -36,7 +37,7 @@ def stream_routes(publisher: Publisher, lasting: Lasting, *, position_seconds: f
     """The route of this file."""
     routes = Blueprint("stream", __name__)
 
-    @routes.get("/api/stream")
+    @routes.get(STREAM)
     @documented(
         "The live feed as server-sent events",
         parameters=FILTERS,
@@ -68,13 +69,22 @@ def stream_routes(publisher: Publisher, lasting: Lasting, *, position_seconds: f
         except StorageUnavailable:
             if not last:
                 raise
-            # After any answer but 200 a browser gives up for good. This one ends at once, and the browser asks again.
-            return _response(b": history cannot be read now\nretry: %d\n\n" % RECONNECT_MS)
+            return come_again()
         may_stay = partial(lasting.wait_ended, caller(), session_token())
         running = _running(publisher, may_stay, wish, reach, position_seconds)
         return _response(EventStream(running))
 
     return routes
+
+
+def comes_again() -> bool:
+    """Whether this is a client that had a stream and asks for the rest of it."""
+    return request.path == STREAM and request.method == "GET" and bool(request.headers.get("Last-Event-ID", "").strip())
+
+
+def come_again() -> Response:
+    """After any answer but 200 a browser gives up for good. This one ends at once, and the browser asks again."""
+    return _response(b": history cannot be read now\nretry: %d\n\n" % RECONNECT_MS)
 
 
 def _response(body: ResponseBody | bytes) -> Response:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NoReturn
 
-from quart import Blueprint, request, websocket
+from quart import Blueprint, Response, request, websocket
 from quart_trio import QuartTrio
 
 from .access import AccessPolicy
@@ -17,6 +17,7 @@ from .access.rules import KEYS_RULE, SESSION_RULE
 from .app import bare_app
 from .health import health_routes
 from .problems import RETRY_AFTER_SECONDS, Problem
+from .stream import come_again, comes_again
 
 ALIVE = frozenset({"/", "/healthz", "/readyz"})
 
@@ -46,9 +47,12 @@ def create_waiting_room(
 
     # After the gate's own hooks, so that it has spoken first.
     @app.before_request
-    async def _ask_to_wait() -> None:
+    async def _ask_to_wait() -> Response | None:
+        if comes_again():
+            return come_again()
         if request.url_rule is None or request.url_rule.rule not in ALIVE:
             raise _later(reason())
+        return None
 
     @app.before_websocket
     async def _refuse() -> None:

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+import pytest
 import trio
 
+from etl_actors.actors import transformer as transforming
 from etl_actors.actors.transformer import Transformer
 from etl_actors.damage import Damage
 from etl_actors.errors import PayloadRefused
@@ -68,6 +70,32 @@ async def test_an_answer_of_the_wrong_shape_is_rejected_whole() -> None:
     assert transformer.statistics().refusals["one"].reason == "expected a list"
     await transformer.transform(extracted(["1"]))
     assert transformer.statistics().refusals == {}
+
+
+async def test_an_answer_with_too_many_bad_elements_is_rejected_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One row instead of thousands; the good ones among them are kept with it, to be replayed."""
+    monkeypatch.setattr(transforming, "MOST_REJECTED", 2)
+    transformer = Transformer(lambda connector_id: Prices(), msgspec.json.encode)
+    said = await transformer.transform(extracted(["x", "1", "x"]))
+    assert (len(said.items), len(said.rejected), said.store_response) == (1, 2, True)
+    said = await transformer.transform(extracted(["x", "1", "x", "x"]))
+    assert (said.items, said.store_response) == ((), False)
+    (rejected,) = said.rejected
+    assert rejected.kind == "response"
+    assert rejected.reason == "more than 2 elements are bad, the first: not a price"
+
+
+async def test_the_last_refusal_is_remembered_when_it_is_over() -> None:
+    """Until the connector is another; what the connector refused itself is not among them."""
+    transformer = Transformer(lambda connector_id: Prices(), msgspec.json.encode)
+    await transformer.transform(extracted(["x"]))
+    await transformer.transform(extracted(["1"]))
+    assert not transformer.statistics().refusals
+    assert transformer.statistics().last_refusals["one"].described == "1 element was rejected: not a price"
+    await transformer.transform(extracted(None, refusal="no JSON"))
+    assert transformer.statistics().last_refusals["one"].reason == "not a price"
+    transformer.forget("one")
+    assert not transformer.statistics().last_refusals
 
 
 async def test_what_the_connector_refused_is_kept_too() -> None:

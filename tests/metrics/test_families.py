@@ -35,7 +35,7 @@ def readings(**told: Any) -> Readings:
         "ready": True,
         "database_up": True,
         "connectors": [],
-        "transformer": TransformerStatistics(items={}, rejected={}, refusals={}, warnings={}),
+        "transformer": TransformerStatistics(items={}, rejected={}, refusals={}, last_refusals={}, warnings={}),
         "loader": LoaderStatistics(
             batches=0, rows=0, refused=0, spooled=0, waits=False, head=0, waiting_seconds=0.0, last_error=None
         ),
@@ -101,7 +101,9 @@ def test_a_stream_tells_of_frames_and_a_poll_of_its_interval() -> None:
 
 def test_items_are_told_of_the_connectors_that_there_are() -> None:
     """From zero on, since what appears with a value has no rate; and never of an id that somebody made up."""
-    counted = TransformerStatistics(items={"a": 5, "gone": 7}, rejected={"a": 1}, refusals={}, warnings={"b": "null"})
+    counted = TransformerStatistics(
+        items={"a": 5, "gone": 7}, rejected={"a": 1}, refusals={}, last_refusals={}, warnings={"b": "null"}
+    )
     there = [ConnectorReading(name, "running", ConnectorStatistics(state="running")) for name in ("a", "b")]
     told = samples(transformer_families(readings(connectors=there, transformer=counted)))
     assert told["etl_transformer_items_total", "a"] == 5

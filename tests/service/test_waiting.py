@@ -68,6 +68,10 @@ async def test_until_the_database_is_there_everything_but_its_life_is_503(databa
             answer = await client.request(method, path, headers={"Accept": "text/html"})
             assert "database" in refused(answer)["detail"]
             watch.hear(answer)
+        # A browser that had a stream gives up for good after any answer but 200.
+        again = await client.get("/api/stream", headers={"Last-Event-ID": "7"})
+        assert (again.status_code, again.headers["Content-Type"]) == (200, "text/event-stream")
+        assert again.text.endswith("retry: 1000\n\n")
         response = await trio.to_thread.run_sync(refusal_of_socket, service)
         assert (response.status_code, response.headers["Content-Type"]) == (503, "application/problem+json")
         assert int(response.headers["Retry-After"]) > 0
