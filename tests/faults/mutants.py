@@ -63,6 +63,23 @@ MUTANTS = (
         complaint="assert 3 == 2",
     ),
     Mutant(
+        name="leave a session behind",
+        path="storage/writer.py",
+        text="                self._left_behind[session] = monotonic()\n",
+        replaced="                pass\n",
+        tests=(f"{COMMIT}::test_a_line_that_goes_dead_holds_up_nobody",),
+        complaint="TooSlowError",
+    ),
+    Mutant(
+        name="take the locks in one message and give them back in another",
+        path="storage/writer.py",
+        text="        cursor = await connection.execute(_FINISH_AND_COMMIT, prepare=False)\n",
+        replaced='        cursor = await connection.execute(_FINISH_AND_COMMIT.replace("COMMIT", ""), prepare=False)\n'
+        '        await connection.execute("COMMIT")\n',
+        tests=(f"{COMMIT}::test_a_line_that_goes_dead_holds_up_nobody",),
+        complaint="TooSlowError",
+    ),
+    Mutant(
         name="refuse spooled batches of an old epoch",
         path="actors/batch_remains.py",
         text="            replace(part, epoch=UNOWNED)\n",

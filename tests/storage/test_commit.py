@@ -126,6 +126,26 @@ async def test_a_lost_answer_to_commit_is_no_lost_and_no_double_batch(database: 
     assert count(database, "SELECT head FROM stream") == 2
 
 
+@pytest.mark.parametrize("said", [b"95000.50", b"COMMIT"], ids=["in a COPY", "with its end"])
+async def test_a_line_that_goes_dead_holds_up_nobody(database: str, said: bytes) -> None:
+    """The server waits for what never comes, and no timeout ends that. Others commit meanwhile, and the same batch is
+    stored as soon as it is tried again.
+    """
+    async with opened(database) as direct, open_relay(database) as door, opened(door.conninfo) as storage:
+        one, two = await direct.claims.claim("one"), await direct.claims.claim("two")
+        await storage.writer.write(batch(transformed(epoch=one.epoch)))
+        part = batch(transformed(items=5, epoch=one.epoch))
+        door.cut_on, door.early, door.silent = said, True, True
+        with trio.move_on_after(1) as silence:
+            await storage.writer.write(part)
+        assert silence.cancelled_caught
+        with trio.fail_after(2):
+            (event,) = await direct.writer.write(batch(transformed("two", epoch=two.epoch)))
+            (again,) = await storage.writer.write(part)
+    assert (event.offset, again.offset) == (2, 3)
+    assert count(database, "SELECT count(*) FROM api_connector_items") == 2 + 2 + 5
+
+
 async def test_refusals_leave_a_connection_that_can_commit(database: str) -> None:
     """However many commits came before, so also when the driver would have begun to prepare its statements."""
     async with opened(database) as storage:
