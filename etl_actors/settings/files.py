@@ -5,6 +5,7 @@ Every mistake of every file is collected and told at once, each with its file, t
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,9 @@ from .mistakes import connector_mistakes, service_mistakes, untold
 from .service import DEFAULT_REFERENCES, ServiceSettings
 
 T = TypeVar("T")
+
+_INVALID_VALUE = re.compile(r"Invalid value \(at line (?P<line>[0-9]+),")
+_KEY = re.compile(r"\s*(?P<key>[\w.-]+)\s*=")
 
 
 class ConnectorFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,11 +86,22 @@ def _tell(mistakes: list[Mistake], file: str, place: str, found: list[tuple[str,
     mistakes.extend((file, place + key, reason) for key, reason in untold(found, told))
 
 
+def _explained(complaint: str, text: str) -> str:
+    """What the reader of TOML says, and of a value whose it is; not the value, which may be a secret."""
+    found = _INVALID_VALUE.match(complaint)
+    named = None if found is None else _KEY.match(text.splitlines()[int(found["line"]) - 1])
+    if named is None:
+        return complaint
+    return f"{complaint}: that of `{named['key']}`; a text stands in quotes"
+
+
 def _read_toml(path: Path, mistakes: list[Mistake]) -> dict[str, Any]:
+    text = ""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        mistakes.append((str(path), "(syntax)", str(error)))
+        mistakes.append((str(path), "(syntax)", _explained(str(error), text)))
     except UnicodeDecodeError:
         mistakes.append((str(path), "(encoding)", "this file is not UTF-8 text"))
     except OSError as error:

@@ -111,6 +111,12 @@ def test_broken_toml_is_named_with_its_line(tmp_path: Path) -> None:
     assert "line 1" in reason
 
 
+def test_a_text_without_quotes_is_told_by_its_key(tmp_path: Path) -> None:
+    """And not by its value, which may be a secret."""
+    ((_, _, reason),) = mistakes(write(tmp_path, a="[[connectors]]\nsecret.token = hunter2\n"))
+    assert reason == "Invalid value (at line 2, column 16): that of `secret.token`; a text stands in quotes"
+
+
 def test_an_id_may_stand_only_once_in_all_files(tmp_path: Path) -> None:
     """The other file is named."""
     ((file, path, reason),) = mistakes(write(tmp_path, a=ONE, b=ONE))
