@@ -38,21 +38,30 @@ class Patience:
             scope.deadline = min(scope.deadline, self._end)
 
     async def ask(self, question: Callable[[], Awaitable[T]], *, for_ever: bool) -> T:
-        """What storage answers, as soon as it does. Raises StorageUnavailable when it does not, unless ``for_ever``."""
-        started, pause, reason = trio.current_time(), _FIRST_PAUSE_SECONDS, f"it said nothing for {SILENCE_SECONDS:g} s"
+        """What storage answers, as soon as it does. Raises StorageUnavailable when it does not, unless ``for_ever``.
+
+        A line may have gone dead without a word, so a question without an answer is asked again, by another; each time
+        it has twice as long, since it may only take long.
+        """
+        started, pause, silence = trio.current_time(), _FIRST_PAUSE_SECONDS, SILENCE_SECONDS
+        reason = _silent(silence)
         longest = math.inf if for_ever else started + SILENCE_SECONDS
         with trio.CancelScope(deadline=min(longest, self._end)) as asking, self._noted(asking):
             while True:
-                try:
-                    answer = await question()
-                except StorageUnavailable as error:
-                    reason = str(error)
-                    self._lost(reason)
-                else:
-                    if self.last_error is not None:
-                        log.info("loader.storage_found")
-                    self.last_error = None
-                    return answer
+                with trio.move_on_after(silence if for_ever else math.inf) as attempt:
+                    try:
+                        answer = await question()
+                    except StorageUnavailable as error:
+                        reason = str(error)
+                        self._lost(reason)
+                    else:
+                        if self.last_error is not None:
+                            log.info("loader.storage_found")
+                        self.last_error = None
+                        return answer
+                if attempt.cancelled_caught:
+                    self._lost(_silent(silence))
+                    silence *= 2
                 if not for_ever:
                     asking.deadline = min(asking.deadline, started + PATIENCE_SECONDS)
                 await trio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - spreads retries, keeps no secret
@@ -76,3 +85,7 @@ class Patience:
         if self.last_error is None:
             log.warning("loader.storage_lost", error=reason)
         self.last_error = reason
+
+
+def _silent(seconds: float) -> str:
+    return f"it said nothing for {seconds:g} s"

@@ -12,6 +12,9 @@ from ..settings import ConnectorSettings
 from .pool import Pool
 from .translation import translated
 
+# It may wait for a commit of whoever had the connector; a line that is dead is not waited for.
+CLAIM_SECONDS = 10.0
+
 
 class ClaimBook:
     """Claims connectors for one owner (a text that names this process, for people who look into the table)."""
@@ -22,7 +25,7 @@ class ClaimBook:
 
     async def claim(self, connector_id: str) -> Claim:
         """Begin a new epoch of the connector: from now on every older owner's commits are refused."""
-        async with self._pool.connection() as connection:
+        async with self._pool.connection(loan_seconds=CLAIM_SECONDS) as connection:
             cursor = await connection.execute(
                 "INSERT INTO connector_state AS s (connector_id, epoch, owner) VALUES (%s, 1, %s)"
                 " ON CONFLICT (connector_id) DO UPDATE"

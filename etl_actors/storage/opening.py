@@ -71,6 +71,8 @@ _KEYS_CONNECTIONS = 1
 _CHANGE_CONNECTIONS = 2
 # Whoever asks over REST is told so when the server hangs. An export has as long for each of its slices.
 _REQUEST_SECONDS = 10.0
+# Retention may wait for whoever still reads what is to go.
+_SWEEP_SECONDS = 120.0
 
 
 _OTHER_CONNECTIONS = _WRITER_CONNECTIONS + _CHANGE_CONNECTIONS + _FILE_CONNECTIONS + _KEYS_CONNECTIONS
@@ -140,7 +142,9 @@ async def open_storage(
                     max(database.max_connections - _OTHER_CONNECTIONS, 1),
                     loan_seconds=_REQUEST_SECONDS,
                 )
-                writers = await _open_pool(stack, conninfo, _WRITER_OPTIONS, 1, _WRITER_CONNECTIONS)
+                writers = await _open_pool(
+                    stack, conninfo, _WRITER_OPTIONS, 1, _WRITER_CONNECTIONS, loan_seconds=_SWEEP_SECONDS
+                )
                 changes = await _open_pool(
                     stack, conninfo, _WRITER_OPTIONS, 0, _CHANGE_CONNECTIONS, loan_seconds=_REQUEST_SECONDS
                 )

@@ -12,6 +12,7 @@ comes with the same batch; that is we ourselves, and we end the session that we 
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -83,7 +84,8 @@ class BatchWriter:
         again without those connectors), :class:`ReplaysLost` (without those parts) or :class:`StorageRefused` (a value
         that cannot be stored).
         """
-        async with self._pool.connection() as connection, self._watched(connection):
+        # How long it may take is for whoever asks to say.
+        async with self._pool.connection(loan_seconds=math.inf) as connection, self._watched(connection):
             try:
                 with translated():
                     return await self._write(connection, batches)
@@ -101,7 +103,7 @@ class BatchWriter:
 
         None when that many COPYs were not enough to tell. Raises :class:`StorageUnavailable`.
         """
-        async with self._pool.connection() as connection:
+        async with self._pool.connection(loan_seconds=math.inf) as connection:
             with translated():
                 await self._partitions.ensure(connection, "api_connector_items", [part.received_at])
                 item_ids = await self._item_ids.take(connection, len(part.items))
