@@ -57,6 +57,21 @@ class Follower(Listener):
         return dict(entries)
 
 
+class Whole(httpx.AsyncByteStream):
+    """A body that leaves nothing behind when it is not read to its end; httpx's own is a generator, which does."""
+
+    def __init__(self, body: bytes) -> None:
+        self._left = [body]
+
+    def __aiter__(self) -> Whole:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        return self._left.pop()
+
+
 class Uploader:
     """Uploads one small file after the other, and notes which were answered."""
 
@@ -72,7 +87,9 @@ class Uploader:
                 name = f"{self.sent}.csv"
                 rows = "".join(f"{self.sent * 1000 + row}\n" for row in range(UPLOADED))
                 body = PART.format(name=name, content="n\n" + rows).encode()
-                answer = await client.post("/api/data/upload", content=body, headers=MULTIPART)
+                request = client.build_request("POST", "/api/data/upload", content=body, headers=MULTIPART)
+                request.stream = Whole(body)
+                answer = await client.send(request)
                 if answer.status_code == 201:
                     self.answered.append(name)
                 await trio.sleep(0.02)
@@ -103,7 +120,7 @@ class Scene:
                 nursery.start_soon(self.uploader.upload, service.client)
                 await trio.sleep(seconds)
                 await service.stop(signal.SIGKILL)
-                # Both end by themselves now. Cancelled in the middle, httpx leaves a generator of its own behind.
+                nursery.cancel_scope.cancel()
         if self.chance.random() < 0.5:
             # Else the next one starts beside what the last one left.
             await until_no_postgres(self._folder)
