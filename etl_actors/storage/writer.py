@@ -13,16 +13,14 @@ comes with the same batch; that is we ourselves, and we end the session that we 
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from time import monotonic
 from typing import Any
 from uuid import UUID
 
 import msgspec
 import psycopg
-import structlog
 import trio
 from psycopg import AsyncConnection
 
@@ -30,6 +28,7 @@ from ..errors import EpochLost, StorageRefused, StorageUnavailable
 from ..messages import Batch, Event, Transformed, Unstored
 from .bookkeeping import counts, entries, latest, states
 from .ids import IdBlocks
+from .left_behind import LeftBehind
 from .partitions import PartitionBook
 from .pool import Pool
 from .published import encode_events, encode_unstored
@@ -37,8 +36,6 @@ from .refused import find_refused
 from .rejected_removal import Gone, take_replayed
 from .rows import Stored, copy_rows, rows_by_table
 from .translation import refusal_reason, translated
-
-log = structlog.get_logger("storage")
 
 _EPOCH_LOST = "EA001"
 # What the last call is told, for the length of the transaction; then that call, which has no parameters.
@@ -55,13 +52,6 @@ SELECT finish_batch(
 );
 COMMIT
 """
-# Only those that began before they were left: the server may have noticed, and given the number to somebody else.
-_END_SESSIONS = """
-SELECT pg_terminate_backend(pid)
-FROM pg_stat_activity JOIN unnest(%s::integer[], %s::float8[]) AS behind (session, seconds) ON pid = session
-WHERE usename = session_user AND application_name = current_setting('application_name')
-    AND backend_start < clock_timestamp() - make_interval(secs => seconds)
-"""
 # What is told of more is worked out in a thread.
 _MANY_ITEMS = 5_000
 
@@ -72,7 +62,7 @@ class BatchWriter:
     def __init__(self, pool: Pool, partitions: PartitionBook) -> None:
         self._pool = pool
         self._partitions = partitions
-        self._left_behind: dict[int, float] = {}  # process ids of sessions whose line was given up, and since when
+        self._left_behind = LeftBehind()
         self._response_ids = IdBlocks("api_connector_data_id_seq", 100)
         self._frame_ids = IdBlocks("websocket_data_id_seq", 100)
         self._item_ids = IdBlocks("api_connector_items_id_seq", 1000)
@@ -85,7 +75,7 @@ class BatchWriter:
         that cannot be stored).
         """
         # How long it may take is for whoever asks to say.
-        async with self._pool.connection(loan_seconds=math.inf) as connection, self._watched(connection):
+        async with self._pool.connection(loan_seconds=math.inf) as connection, self._left_behind.watched(connection):
             try:
                 with translated():
                     return await self._write(connection, batches)
@@ -108,27 +98,6 @@ class BatchWriter:
                 await self._partitions.ensure(connection, "api_connector_items", [part.received_at])
                 item_ids = await self._item_ids.take(connection, len(part.items))
                 return await find_refused(connection, Stored(part, None, item_ids), copies=copies)
-
-    @asynccontextmanager
-    async def _watched(self, connection: AsyncConnection[Any]) -> AsyncIterator[None]:
-        """End the sessions that were left behind before; and notice when this one is."""
-        if self._left_behind:
-            await self._end_left_behind(connection)
-        session = connection.info.backend_pid
-        try:
-            yield
-        finally:
-            if connection.closed:
-                self._left_behind[session] = monotonic()
-
-    async def _end_left_behind(self, connection: AsyncConnection[Any]) -> None:
-        seconds = [monotonic() - since for since in self._left_behind.values()]
-        try:
-            await connection.execute(_END_SESSIONS, (list(self._left_behind), seconds))
-        except psycopg.errors.InsufficientPrivilege:
-            # Keepalives end them as well, later.
-            log.warning("storage.session_left_behind", sessions=len(seconds))
-        self._left_behind.clear()
 
     async def _write(self, connection: AsyncConnection[Any], batches: Sequence[Batch]) -> tuple[Event, ...]:
         now = datetime.now(UTC)

@@ -64,8 +64,8 @@ MUTANTS = (
     ),
     Mutant(
         name="leave a session behind",
-        path="storage/writer.py",
-        text="                self._left_behind[session] = monotonic()\n",
+        path="storage/left_behind.py",
+        text="                self._since[session] = monotonic()\n",
         replaced="                pass\n",
         tests=(f"{COMMIT}::test_a_line_that_goes_dead_holds_up_nobody",),
         complaint="TooSlowError",
