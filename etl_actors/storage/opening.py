@@ -183,8 +183,7 @@ async def open_storage(
 async def _prepare(
     conninfo: dict[str, Any], connectors: tuple[ConnectorSettings, ...], progress: Callable[[str], None]
 ) -> str:
-    options = f"{_WATCHFUL_OPTIONS} {conninfo.get('options', '')}"
-    parameters = {"connect_timeout": 10, **_WATCHFUL, **conninfo, **_ENCODING, "options": options}
+    parameters = {"connect_timeout": 10, **_watchful(conninfo)}
     async with await Connection[Any].connect("", autocommit=True, **parameters) as connection:
         progress("preparing the database")
         await prepare_schema(connection, progress)
@@ -204,6 +203,12 @@ async def prepare_schema(connection: Connection[Any], progress: Callable[[str], 
         await copy_original(connection, progress)
 
 
+def _watchful(conninfo: dict[str, Any], options: str = "") -> dict[str, Any]:
+    """What every session is opened with. What the address asks for wins, but over what the service relies on."""
+    asked = f"{_WATCHFUL_OPTIONS} {conninfo.get('options', '')} {options}"
+    return {**_WATCHFUL, **conninfo, **_ENCODING, "options": asked}
+
+
 async def _open_pool(
     stack: AsyncExitStack,
     conninfo: dict[str, Any],
@@ -213,12 +218,9 @@ async def _open_pool(
     *,
     loan_seconds: float = math.inf,
 ) -> Pool:
-    # What the address asks for wins, but over what the service relies on.
-    asked = f"{_WATCHFUL_OPTIONS} {conninfo.get('options', '')} {options} -c timezone=UTC"
-    joined = {**_WATCHFUL, **conninfo, **_ENCODING, "options": asked}
     return await stack.enter_async_context(
         open_pool(
-            make_conninfo("", **joined),
+            make_conninfo("", **_watchful(conninfo, f"{options} -c timezone=UTC")),
             min_connections=min(min_connections, max_connections),
             max_connections=max_connections,
             loan_seconds=loan_seconds,

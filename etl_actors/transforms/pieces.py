@@ -22,9 +22,10 @@ PIECE_BYTES = 262_144
 # What is cut is looked at once for each level, so only the outer ones are.
 _LEVELS = 8
 _BACKSLASH = ord("\\")
+# Possessive, so that no body can make it slow.
 _TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-# As far as no text is begun and not ended. Possessive, so that no body can make it slow.
-_WHOLE = re.compile(rb'(?:[^"]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+', re.DOTALL)
+# As far as no text is begun and not ended.
+_WHOLE = re.compile(rb'(?:[^"]++|%b)*+' % _TEXT.pattern, re.DOTALL)
 _SIGNS, _EMPTY = (b",", b"[", b"{"), (b"[]", b"{}")
 _split_list = msgspec.json.Decoder(list[Raw]).decode
 _split_object = msgspec.json.Decoder(dict[str, Raw]).decode

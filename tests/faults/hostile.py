@@ -101,8 +101,9 @@ def after_handshake(script: Script) -> Script:
 
 async def dense(stream: trio.SocketStream, head: bytes) -> None:
     """As large as an answer may be, valid, and a gigabyte once it is decoded."""
-    await stream.send_all(plain(b"[", f"Content-Length: {len(DENSE) + 4}", length=False))
-    await stream.send_all(DENSE)
+    await stream.send_all(plain(b"[", f"Content-Length: {len(DENSE) * DENSE_TIMES + 4}", length=False))
+    for _ in range(DENSE_TIMES):
+        await stream.send_all(DENSE)
     await stream.send_all(b"[]]")
 
 
@@ -110,7 +111,8 @@ async def dense(stream: trio.SocketStream, head: bytes) -> None:
 def dense_packed() -> bytes:
     """The same in some tens of kilobytes."""
     packing = zlib.compressobj(9, zlib.DEFLATED, 31)
-    return plain(packing.compress(b"[" + DENSE + b"[]]") + packing.flush(), "Content-Encoding: gzip")
+    pieces = (b"[", *(DENSE for _ in range(DENSE_TIMES)), b"[]]")
+    return plain(b"".join(map(packing.compress, pieces)) + packing.flush(), "Content-Encoding: gzip")
 
 
 async def dense_bomb(stream: trio.SocketStream, head: bytes) -> None:
@@ -138,7 +140,7 @@ async def silent(stream: trio.SocketStream, head: bytes) -> None:
 CHUNKED = plain(b"", "Transfer-Encoding: chunked", length=False)
 MANY = "\r\n".join(f"X-{number}: {number}" for number in range(100_000))
 DEEP = b"[" * 50_000 + b"]" * 50_000
-DENSE = b"[]," * 20_000_000  # in memory each of these lists takes twenty times its text
+DENSE, DENSE_TIMES = b"[]," * 20_000, 1_000  # in memory each of these lists takes twenty times its text
 DIGITS = b'[{"s": "AABB", "p": ' + b"7" * 10_000 + b"}]"
 
 

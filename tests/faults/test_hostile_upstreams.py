@@ -200,6 +200,11 @@ async def scene(folder: Path, database: str, port: int) -> AsyncIterator[tuple[R
         assert "Traceback" not in log, log[log.index("Traceback") - 500 :][:3000]
 
 
+async def until_listed(service: RunningService, name: str) -> None:
+    """Until the service has taken that connector on."""
+    await service.until("/api/connectors", lambda one: any(each["connector_id"] == name for each in one["connectors"]))
+
+
 async def harmed(service: RunningService, files: Folder, name: str, port: int) -> str | None:
     """Have the service read that provider for a while; what it says of it."""
     if name in OVER_SOCKETS:
@@ -207,7 +212,7 @@ async def harmed(service: RunningService, files: Folder, name: str, port: int) -
     else:
         text = connector(name, f"http://127.0.0.1:{port}", "timeout_seconds = 2", interval=0.5)
         files.connectors("hostile", text)
-    await service.until("/api/connectors", lambda one: any(each["connector_id"] == name for each in one["connectors"]))
+    await until_listed(service, name)
     await trio.sleep(SECONDS)
     status = await service.get(f"/api/connectors/{name}/status")
     error: str | None = status["last_error"]
@@ -256,11 +261,10 @@ async def test_a_hostile_provider_harms_nobody_else(folder: Path, database: str)
                 f" ({held_before} while it was quiet)"
             )
             files.connectors("hostile", connector("good", f"http://127.0.0.1:{port}", interval=0.5))
+            await until_listed(service, "good")
             await service.until(
-                "/api/connectors",
-                lambda one: any(
-                    each["connector_id"] == "good" and each["state"] == "running" for each in one["connectors"]
-                ),
+                "/api/connectors/good/status",
+                lambda one: one["state"] == "running" and one["consecutive_failures"] == 0,
             )
             nursery.cancel_scope.cancel()
     if FULL:

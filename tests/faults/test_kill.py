@@ -149,6 +149,18 @@ class Scene:
         return stored
 
 
+def heard_whole(scene: Scene, stored: Stored, rows: Rows, where: str) -> dict[int, str]:
+    """What the follower heard, by offset: all that is stored, and that is all that was said, once and in order."""
+    assert stored.rows == list(range(1, rows.last + 1)), where
+    assert len(stored.counted) == len(set(stored.counted)), where
+    assert stored.counted == sorted(stored.counted), where
+    assert stored.offsets == list(range(1, len(stored.offsets) + 1)), where
+    heard = {offset: name for offset, name in scene.follower.log.items() if offset <= stored.offsets[-1]}
+    assert list(heard) == list(range(1, stored.offsets[-1] + 1)), where
+    assert list(heard.values()) == stored.ids, where
+    return heard
+
+
 @pytest.mark.parametrize("server", ["external", "embedded"])
 async def test_killed_at_any_moment_it_loses_nothing_and_stores_nothing_twice(
     server: str, folder: Path, request: pytest.FixtureRequest
@@ -165,13 +177,7 @@ async def test_killed_at_any_moment_it_loses_nothing_and_stores_nothing_twice(
             await scene.live(scene.chance.uniform(0, 1.5))
         stored = await scene.settle(rows, counter, database)
     where = f"seed {seed}"
-    assert stored.rows == list(range(1, rows.last + 1)), where
-    assert len(stored.counted) == len(set(stored.counted)), where
-    assert stored.counted == sorted(stored.counted), where
-    assert stored.offsets == list(range(1, len(stored.offsets) + 1)), where
-    heard = {offset: name for offset, name in scene.follower.log.items() if offset <= stored.offsets[-1]}
-    assert list(heard) == list(range(1, stored.offsets[-1] + 1)), where
-    assert list(heard.values()) == stored.ids, where
+    heard = heard_whole(scene, stored, rows, where)
     files = Multiset(name for name, _ in stored.files)
     assert set(files.values()) <= {1}, where
     assert set(scene.uploader.answered) <= set(files), where
@@ -205,11 +211,7 @@ async def test_a_commit_that_lands_after_the_death_of_its_service_counts(folder:
                 landed += [row[0] for row in looking.execute("SELECT pg_xact_status(%s::xid8)", (transaction,))]
         stored = await scene.settle(rows, counter, database)
     assert landed == ["committed"] * LATE
-    assert stored.rows == list(range(1, rows.last + 1))
-    assert stored.counted == sorted(set(stored.counted))
-    assert stored.offsets == list(range(1, len(stored.offsets) + 1))
-    heard = {offset: name for offset, name in scene.follower.log.items() if offset <= stored.offsets[-1]}
-    assert list(heard.values()) == stored.ids
+    heard_whole(scene, stored, rows, "seed 8")
     show(f"killed {LATE} times with a COMMIT under way, which landed while the next one started: lost 0, twice 0")
 
 
